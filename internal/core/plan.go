@@ -1,0 +1,176 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Binding is one way to reach an account: a contact that a SIP device registered
+// (rfc3261#10). The connection it came by is its Flow.
+type Binding struct {
+	Account Address
+	// Key tells an account's bindings apart: the instance and reg-id if the device gave
+	// them (rfc5626#6), else the contact's URI.
+	Key       string
+	Contact   string // the contact's URI as the device gave it
+	CallID    string // of the REGISTER that made or refreshed it
+	CSeq      uint32
+	Q         int    // preference in thousandths: 0 to 1000
+	Flow      string // sip.Flow.ID
+	Network   string // UDP, TCP, TLS, WS, WSS
+	Source    netip.AddrPort
+	NATed     bool   // the contact names another address than the one it came from
+	Instance  string // +sip.instance, "" if none
+	RegID     uint32
+	UserAgent string
+	Path      []string
+	Since     time.Time // first registered
+	Updated   time.Time
+	Expires   time.Time
+}
+
+// Location is the port to the table of where accounts can be reached now. It is never
+// used inside a database transaction: in a cluster it is another store than the database.
+type Location interface {
+	// Bindings are the account's bindings that have not expired, the most preferred
+	// first, then the latest.
+	Bindings(context.Context, Address) ([]Binding, error)
+	// Change replaces the account's bindings by what f makes of them, all or nothing; f may be
+	// called again if somebody else changed them meanwhile. It returns after the change is
+	// safe, but for one that only moves Expires, Updated, CallID or CSeq: its owner repeats it.
+	Change(ctx context.Context, a Address, f func(now []Binding) (next []Binding, err error)) error
+}
+
+// Mode is how a call runs.
+type Mode int
+
+const (
+	// Proxied: the messages pass with their bodies untouched.
+	Proxied Mode = iota
+	// BackToBack: both dialogs are owned here.
+	BackToBack
+)
+
+func (m Mode) String() string {
+	if m == BackToBack {
+		return "back-to-back"
+	}
+	return "proxied"
+}
+
+// Caller is who asks for a call, message or other request.
+type Caller struct {
+	Address Address // from the From header; zero if it is no address at all
+	Known   bool    // proved by a password: Address is an account here
+	Source  netip.AddrPort
+	NATed   bool // its contact names another address than the one it came from
+}
+
+// Media says what a session description asks for, as far as the plan needs it.
+type Media struct {
+	Offered bool // there is an offer at all
+	ICE     bool
+	Form    string // "RTP/AVP", "RTP/SAVP", "UDP/TLS/RTP/SAVPF"; "" if unknown
+}
+
+// Call is a request that wants to reach an account: an INVITE, or a MESSAGE and the like.
+type Call struct {
+	ID     string // Call-ID
+	Method string
+	From   Caller
+	To     Address
+	// ToURI is the Request-URI; To is made from it.
+	ToURI string
+	Media Media
+}
+
+// Target is one device or user agent that a call is offered to.
+type Target struct {
+	Name    string // as the plan's line shows it: "sip:bob-192.0.2.7:5062"
+	Agent   string // name of a user agent inside the process, or ""
+	Binding Binding
+}
+
+// Step offers a call to targets together, for at most Ring (0: as long as the server's Timer C).
+type Step struct {
+	Targets []Target
+	Ring    time.Duration
+}
+
+// Plan is what shall happen with a call. Routers fill it in their order; it never changes once
+// the call runs.
+type Plan struct {
+	Mode  Mode
+	Why   string // why this mode; "" for the default
+	Steps []Step
+	// Notes are what routers found, for `parley route explain`.
+	Notes []string
+}
+
+// Note adds an explanation.
+func (p *Plan) Note(format string, args ...any) {
+	p.Notes = append(p.Notes, fmt.Sprintf(format, args...))
+}
+
+// Empty says that nobody has found a target yet.
+func (p *Plan) Empty() bool { return len(p.Steps) == 0 }
+
+// String prints the plan as a line: "fork sip:bob-desk, sip:bob-web 25s; agent:echo".
+func (p *Plan) String() string {
+	if p.Empty() {
+		return "nothing"
+	}
+	steps := make([]string, len(p.Steps))
+	for i, s := range p.Steps {
+		steps[i] = s.String()
+	}
+	return p.Mode.String() + ": " + strings.Join(steps, "; ")
+}
+
+func (s Step) String() string {
+	names := make([]string, len(s.Targets))
+	for i, t := range s.Targets {
+		names[i] = t.Name
+	}
+	line := strings.Join(names, ", ")
+	if len(names) > 1 {
+		line = "fork " + line
+	}
+	if s.Ring > 0 {
+		line += " " + s.Ring.String()
+	}
+	return line
+}
+
+// Router is a feature's part in a call's plan. It adds to the plan and never talks to a peer;
+// an *Error refuses the call, and no later router is asked.
+type Router interface {
+	Route(context.Context, *Call, *Plan) error
+}
+
+// Routers is the list of routers in the order they decide.
+type Routers []NamedRouter
+
+// NamedRouter is a router with the name that explanations use.
+type NamedRouter struct {
+	Name   string
+	Router Router
+}
+
+// Plan asks every router in turn.
+func (rs Routers) Plan(ctx context.Context, c *Call) (*Plan, error) {
+	p := &Plan{}
+	for _, r := range rs {
+		if err := r.Router.Route(ctx, c, p); err != nil {
+			p.Note("%s: refused: %s", r.Name, AsError(err).Public)
+			return p, err
+		}
+	}
+	if p.Empty() {
+		return p, Fail(Unavailable, "no device of this address is reachable now", nil)
+	}
+	return p, nil
+}
