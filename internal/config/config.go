@@ -1,0 +1,227 @@
+// Package config is the server's configuration: a typed Config, read strictly from TOML, and
+// its own reference.
+//
+// Each setting stands once in Config, once in Default, and once in the table of fields.go,
+// which says how it is read, what is allowed and what it means. The loader, the printed
+// reference, docs/config.md and Diff all walk that table.
+package config
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+//go:generate go run gen.go
+
+// Config is everything an operator can set. Begin with Default or Demo.
+type Config struct {
+	Server    Server
+	SIP       SIP
+	Registrar Registrar
+	Web       Web
+	TLS       TLS
+	Accounts  Accounts
+	Auth      Auth
+	Calls     Calls
+	Media     Media
+	Echo      Echo
+	Log       Log
+
+	// Demo asks for the demo accounts; it is set by the command line, not by a file.
+	Demo bool
+}
+
+// Server says who the server is.
+type Server struct {
+	Domains []string // as internal/address writes a domain; the first is the server's own name
+	Data    string   // the data folder; "" leaves it to the command line
+}
+
+// SIP is the SIP side: where it listens and what a peer may ask of it. Listening
+// addresses are in the form that net.Listen takes, ":5060" or "192.0.2.1:5060".
+type SIP struct {
+	UDP           []string
+	TCP           []string
+	TLS           []string
+	PublicAddress netip.Addr // zero: none
+
+	MaxMessage            int // bytes
+	Connections           int
+	ConnectionsPerAddress int
+	TimeToAuthenticate    time.Duration
+	RequestsBeforeAuth    int
+	Idle                  time.Duration
+	SendQueue             int // messages
+	Transactions          int
+	T1, T2, T4            time.Duration
+}
+
+// Registrar bounds what phones may bind.
+type Registrar struct {
+	MinExpires, DefaultExpires, MaxExpires time.Duration
+	Contacts                               int
+}
+
+// Web is the HTTPS side, which carries SIP over WebSocket at /sip.
+type Web struct {
+	HTTPS   []string
+	HTTP    []string
+	Origins []string
+}
+
+// TLS is the certificate of SIP over TLS and of HTTPS.
+type TLS struct {
+	Certificate, Key string
+	MinVersion       TLSVersion
+}
+
+// Accounts holds what new accounts begin with.
+type Accounts struct {
+	Strangers bool
+}
+
+// Auth is digest authentication and what slows those who guess.
+type Auth struct {
+	NonceLifetime time.Duration
+	FreeTries     int
+	FirstDelay    time.Duration
+	MaxDelay      time.Duration
+	Forget        time.Duration
+	SHA256Agents  []string
+	MD5Agents     []string
+}
+
+// Calls is how calls run.
+type Calls struct {
+	Mode        CallMode
+	Anchor      Anchor
+	Ring        time.Duration
+	TimerC      time.Duration
+	MaxDuration time.Duration
+	MaxBreadth  int
+	Drain       time.Duration
+}
+
+// Media is where the server's own RTP is sent and received.
+type Media struct {
+	Address       netip.Addr // zero: that of the signalling
+	PublicAddress netip.Addr // zero: sip.public_address
+	Ports         PortRange
+}
+
+// Echo is the service that plays a caller's voice back.
+type Echo struct {
+	Enabled  bool
+	Name     string
+	MaxCalls int
+}
+
+// Log is what is logged and how.
+type Log struct {
+	Level  slog.Level
+	Format LogFormat
+}
+
+// CallMode says in which of the two ways calls run.
+type CallMode string
+
+// The modes of a call.
+const (
+	ModeAuto       CallMode = "auto" // the plan chooses
+	ModeProxied    CallMode = "proxied"
+	ModeBackToBack CallMode = "back-to-back"
+)
+
+// Anchor says when a call's media passes through the server.
+type Anchor string
+
+// When media is anchored.
+const (
+	AnchorNever  Anchor = "never"
+	AnchorNAT    Anchor = "nat"
+	AnchorAlways Anchor = "always"
+)
+
+// TLSVersion is a version of TLS as crypto/tls numbers it.
+type TLSVersion uint16
+
+// LogFormat is how a line of the log is written.
+type LogFormat string
+
+// The formats of the log.
+const (
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// PortRange is a range of ports, both ends included.
+type PortRange struct{ Low, High uint16 }
+
+// Default is the configuration of an empty file.
+func Default() Config {
+	return Config{
+		Server: Server{Domains: []string{"localhost"}},
+		SIP: SIP{
+			UDP: []string{":5060"},
+			TCP: []string{":5060"},
+			TLS: []string{":5061"},
+
+			MaxMessage:            64 << 10,
+			Connections:           20000,
+			ConnectionsPerAddress: 200,
+			TimeToAuthenticate:    30 * time.Second,
+			RequestsBeforeAuth:    20,
+			// A phone that saves its battery sends a keep-alive every quarter of an hour (rfc5626#4.4.1).
+			Idle:         20 * time.Minute,
+			SendQueue:    256,
+			Transactions: 200000,
+			T1:           500 * time.Millisecond,
+			T2:           4 * time.Second,
+			T4:           5 * time.Second,
+		},
+		Registrar: Registrar{
+			MinExpires:     time.Minute,
+			DefaultExpires: time.Hour,
+			MaxExpires:     time.Hour,
+			Contacts:       10,
+		},
+		Web: Web{HTTPS: []string{":8443"}},
+		TLS: TLS{MinVersion: tls.VersionTLS12},
+		Auth: Auth{
+			NonceLifetime: 5 * time.Minute,
+			FreeTries:     5,
+			FirstDelay:    time.Second,
+			MaxDelay:      time.Minute,
+			Forget:        15 * time.Minute,
+			SHA256Agents:  []string{"baresip", "Linphone"},
+		},
+		Calls: Calls{
+			Mode:        ModeAuto,
+			Anchor:      AnchorNAT,
+			Ring:        time.Minute,
+			TimerC:      3*time.Minute + 5*time.Second,
+			MaxDuration: 12 * time.Hour,
+			MaxBreadth:  60,
+			Drain:       30 * time.Second,
+		},
+		Media: Media{Ports: PortRange{30000, 39999}},
+		Echo:  Echo{Enabled: true, Name: "echo", MaxCalls: 100},
+		Log:   Log{Level: slog.LevelInfo, Format: LogText},
+	}
+}
+
+// Demo is the configuration of a server to try things on: the domain localhost, reachable
+// from this machine alone.
+func Demo() Config {
+	c := Default()
+	c.Server.Domains = []string{"localhost"}
+	c.SIP.UDP = []string{"127.0.0.1:5060"}
+	c.SIP.TCP = []string{"127.0.0.1:5060"}
+	c.SIP.TLS = []string{"127.0.0.1:5061"}
+	c.Web.HTTPS = []string{"127.0.0.1:8443"}
+	c.Media.Address = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	c.Demo = true
+	return c
+}

@@ -1,0 +1,207 @@
+package config
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"time"
+)
+
+// section is one table of the file.
+type section struct {
+	name   string
+	doc    string
+	fields []field
+}
+
+// field is one setting: its name, where and how it is kept, and its documentation.
+type field struct {
+	name   string
+	value  value
+	reload reload
+	doc    string
+	ref    string // the standard that it is about, if there is one
+}
+
+// reload says whether a change takes effect on SIGHUP.
+type reload bool
+
+const (
+	onReload  reload = true
+	onRestart reload = false
+)
+
+// sections is the table of all settings, bound to c, in the order of the reference.
+func (c *Config) sections() []section {
+	return []section{
+		c.serverSection(), c.sipSection(), c.registrarSection(), c.webSection(), c.tlsSection(),
+		c.accountsSection(), c.authSection(), c.callsSection(), c.mediaSection(), c.echoSection(),
+		c.logSection(),
+	}
+}
+
+func (c *Config) serverSection() section {
+	return section{"server", "Who the server is.", []field{
+		{"domains", domains(&c.Server.Domains), onRestart,
+			"The domains whose accounts live here. The first is the server's own name.", ""},
+		{"data", path{&c.Server.Data, `the name of a folder, or ""`}, onRestart,
+			"The data folder: accounts, bindings, keys. Only one server may use it at a time. " +
+				"A relative name starts from this file's folder; empty means ./parley-data. --data and PARLEY_DATA come before it.", ""},
+	}}
+}
+
+func (c *Config) sipSection() section {
+	s := &c.SIP
+	return section{"sip", "SIP: where the server listens, and what a peer may ask of it.", []field{
+		{"udp", listeners(&s.UDP), onRestart,
+			"Addresses for SIP over UDP. Without a host it is every address of the machine, IPv4 and IPv6.", "rfc3261#18"},
+		{"tcp", listeners(&s.TCP), onRestart, "Addresses for SIP over TCP.", "rfc3261#18"},
+		{"tls", listeners(&s.TLS), onRestart, "Addresses for SIP over TLS.", "rfc3261#26.2"},
+		{"public_address", ip(&s.PublicAddress), onRestart,
+			"The address under which peers reach this server when it stands behind a 1:1 NAT, " +
+				"ports unchanged. It is what Via, Record-Route and Contact show.", ""},
+		{"max_message", size(&s.MaxMessage, 4<<10, 1<<20), onRestart,
+			"The longest message taken from a TCP, TLS or WebSocket connection; a longer one ends it.", ""},
+		{"connections", integer{&s.Connections, 1, 1000000}, onRestart,
+			"Connections held at once, all listeners together.", ""},
+		{"connections_per_address", integer{&s.ConnectionsPerAddress, 1, 1000000}, onRestart,
+			"Connections held at once from one IP address (one /64 of IPv6).", ""},
+		{"time_to_authenticate", duration(&s.TimeToAuthenticate, time.Second, time.Hour), onRestart,
+			"A new connection is closed when nobody has signed in on it after this long and no call runs over it.", ""},
+		{"requests_before_auth", integer{&s.RequestsBeforeAuth, 1, 100000}, onRestart,
+			"Requests that a connection may send before somebody has signed in on it.", ""},
+		{"idle", duration(&s.Idle, 10*time.Second, 24*time.Hour), onRestart,
+			"A connection on which nothing arrives for this long is closed. A phone's keep-alives " +
+				"may lie a quarter of an hour apart.", "rfc5626#4.4.1"},
+		{"send_queue", integer{&s.SendQueue, 8, 65536}, onRestart,
+			"Messages that may wait to be sent to one peer; a peer that reads more slowly is dropped.", ""},
+		{"transactions", integer{&s.Transactions, 100, 10000000}, onRestart,
+			"Transactions held at once; past it new requests get 503.", "rfc3261#17"},
+		{"t1", duration(&s.T1, 50*time.Millisecond, 10*time.Second), onRestart,
+			"The estimated round trip: the first retransmission comes after it, and a request without an answer fails after 64 times it.", "rfc3261#17.1.1.1"},
+		{"t2", duration(&s.T2, 50*time.Millisecond, time.Minute), onRestart,
+			"The longest time between two retransmissions.", "rfc3261#17.1.2.2"},
+		{"t4", duration(&s.T4, 50*time.Millisecond, time.Minute), onRestart,
+			"How long a message may stay in the network.", "rfc3261#17.1.2.2"},
+	}}
+}
+
+func (c *Config) registrarSection() section {
+	r := &c.Registrar
+	return section{"registrar", "What phones may register.", []field{
+		{"min_expires", duration(&r.MinExpires, time.Second, 24*time.Hour), onRestart,
+			"The shortest registration; a shorter one is refused with 423.", "rfc3261#10.3"},
+		{"default_expires", duration(&r.DefaultExpires, time.Second, 24*time.Hour), onRestart,
+			"The registration of a phone that doesn't say for how long.", "rfc3261#10.2.1.1"},
+		{"max_expires", duration(&r.MaxExpires, time.Second, 30*24*time.Hour), onRestart,
+			"The longest registration; a longer one is shortened.", "rfc3261#10.3"},
+		{"contacts", integer{&r.Contacts, 1, 1000}, onRestart,
+			"Contacts that one account may have registered at once.", ""},
+	}}
+}
+
+func (c *Config) webSection() section {
+	w := &c.Web
+	return section{"web", "HTTPS, with SIP over WebSocket at /sip.", []field{
+		{"https", listeners(&w.HTTPS), onRestart, "Addresses for HTTPS and wss.", "rfc7118"},
+		{"http", listeners(&w.HTTP), onRestart,
+			"Addresses for HTTP and ws without TLS: for a reverse proxy on the same machine.", "rfc7118"},
+		{"origins", origins(&w.Origins), onRestart,
+			"Origins of pages that may open a WebSocket, besides this server's own names.", "rfc6455#10.2"},
+	}}
+}
+
+func (c *Config) tlsSection() section {
+	t := &c.TLS
+	return section{"tls", "The certificate of SIP over TLS and of HTTPS.", []field{
+		{"certificate", path{&t.Certificate, `the name of a PEM file, or ""`}, onReload,
+			"A PEM file with the certificate and its chain. Empty: the server makes a certificate of its own in the data folder.", "rfc5922"},
+		{"key", path{&t.Key, `the name of a PEM file, or ""`}, onReload,
+			"A PEM file with the certificate's private key.", ""},
+		{"min_version", oneOf(&t.MinVersion,
+			choice[TLSVersion]{"1.2", tls.VersionTLS12}, choice[TLSVersion]{"1.3", tls.VersionTLS13}), onRestart,
+			"The oldest version of TLS that is spoken.", "rfc8996"},
+	}}
+}
+
+func (c *Config) accountsSection() section {
+	return section{"accounts", "What accounts begin with.", []field{
+		{"strangers", boolean{&c.Accounts.Strangers}, onRestart,
+			"Whether a new account takes calls from people without an account here; `parley user set` changes it for one.", ""},
+	}}
+}
+
+func (c *Config) authSection() section {
+	a := &c.Auth
+	return section{"auth", "How users prove who they are, and what slows those who guess.", []field{
+		{"nonce_lifetime", duration(&a.NonceLifetime, 10*time.Second, 24*time.Hour), onRestart,
+			"How long a challenge may be answered.", "rfc7616#5.4"},
+		{"free_tries", integer{&a.FreeTries, 1, 1000}, onRestart,
+			"Wrong passwords that one address may give for one account before it has to wait.", ""},
+		{"first_delay", duration(&a.FirstDelay, 100*time.Millisecond, time.Hour), onRestart,
+			"The first wait; each further wrong password doubles it.", ""},
+		{"max_delay", duration(&a.MaxDelay, 100*time.Millisecond, 24*time.Hour), onRestart,
+			"The longest wait.", ""},
+		{"forget", duration(&a.Forget, time.Second, 7*24*time.Hour), onRestart,
+			"Wrong passwords are forgotten when none has come for this long.", ""},
+		{"sha256_agents", agents(&a.SHA256Agents), onRestart,
+			"Phones that are offered SHA-256 besides MD5, told by how their User-Agent begins (case does not count). " +
+				"Many others fail on two challenges, so they are offered MD5 alone.", "rfc8760#2.4"},
+		{"md5_agents", agents(&a.MD5Agents), onRestart,
+			"Exceptions to sha256_agents: phones that are offered MD5 alone although that list has them.", ""},
+	}}
+}
+
+func (c *Config) callsSection() section {
+	x := &c.Calls
+	return section{"calls", "How calls run.", []field{
+		{"mode", oneOf(&x.Mode, choice[CallMode]{"auto", ModeAuto}, choice[CallMode]{"proxied", ModeProxied},
+			choice[CallMode]{"back-to-back", ModeBackToBack}), onRestart,
+			"In which way calls run: proxied, their bodies untouched; back-to-back, both dialogs owned by the server; or auto, as each call needs.", ""},
+		{"anchor", oneOf(&x.Anchor, choice[Anchor]{"never", AnchorNever}, choice[Anchor]{"nat", AnchorNAT},
+			choice[Anchor]{"always", AnchorAlways}), onRestart,
+			"When a call's media passes through the server: never, when a side is behind a NAT without ICE, or always.", ""},
+		{"ring", duration(&x.Ring, 5*time.Second, 10*time.Minute), onRestart,
+			"How long phones ring before the call ends unanswered.", ""},
+		{"timer_c", duration(&x.TimerC, 3*time.Minute+time.Second, time.Hour), onRestart,
+			"A proxied INVITE without a final response is given up this long after its last provisional one.", "rfc3261#16.6"},
+		{"max_duration", duration(&x.MaxDuration, time.Minute, 30*24*time.Hour), onRestart,
+			"A back-to-back call is ended after this long.", ""},
+		{"max_breadth", integer{&x.MaxBreadth, 1, 1000}, onRestart,
+			"Phones that one call may ring at once.", "rfc5393#5.3.3"},
+		{"drain", duration(&x.Drain, 0, time.Hour), onReload,
+			"When the server is told to stop, running calls have this long to end; no new ones begin.", ""},
+	}}
+}
+
+func (c *Config) mediaSection() section {
+	m := &c.Media
+	return section{"media", "Where the server's own RTP goes.", []field{
+		{"address", ip(&m.Address), onRestart,
+			"The local address for RTP; empty: the one on which the signalling came.", ""},
+		{"public_address", ip(&m.PublicAddress), onRestart,
+			"What session descriptions show instead, behind a 1:1 NAT; empty: sip.public_address.", ""},
+		{"ports", ports(&m.Ports), onRestart,
+			"The UDP ports for RTP and RTCP: two for each stream of a call that passes through the server.", "rfc3550#11"},
+	}}
+}
+
+func (c *Config) echoSection() section {
+	e := &c.Echo
+	return section{"echo", "The echo service: it answers a call and plays one's voice back.", []field{
+		{"enabled", boolean{&e.Enabled}, onRestart, "Whether there is one, at each domain.", ""},
+		{"name", name(&e.Name), onRestart, "The local part of its address.", ""},
+		{"max_calls", integer{&e.MaxCalls, 1, 100000}, onRestart,
+			"Calls that it takes at once; a further one gets 486.", ""},
+	}}
+}
+
+func (c *Config) logSection() section {
+	l := &c.Log
+	return section{"log", "What is logged. The log goes to standard error.", []field{
+		{"level", oneOf(&l.Level, choice[slog.Level]{"debug", slog.LevelDebug}, choice[slog.Level]{"info", slog.LevelInfo},
+			choice[slog.Level]{"warn", slog.LevelWarn}, choice[slog.Level]{"error", slog.LevelError}), onReload,
+			"The least severe lines that are written.", ""},
+		{"format", oneOf(&l.Format, choice[LogFormat]{"text", LogText}, choice[LogFormat]{"json", LogJSON}), onRestart,
+			"Lines of text, or one JSON object a line.", ""},
+	}}
+}
