@@ -46,14 +46,26 @@ type SIP struct {
 	TCP           []string
 	TLS           []string
 	PublicAddress netip.Addr // zero: none
+	LocalNetworks []netip.Prefix
 
 	MaxMessage            int // bytes
 	Connections           int
 	ConnectionsPerAddress int
+	HandshakeTime         time.Duration
+	FirstMessageTime      time.Duration
 	TimeToAuthenticate    time.Duration
 	RequestsBeforeAuth    int
+	MessageTime           time.Duration
 	Idle                  time.Duration
+	Ping                  time.Duration
+	DeadPeerTime          time.Duration
+	DialTime              time.Duration
 	SendQueue             int // messages
+	SendQueueBytes        int
+	SendTime              time.Duration
+	RefusalsPerSecond     int
+	STUNPerSecond         int
+	Working               int
 	Transactions          int
 	T1, T2, T4            time.Duration
 }
@@ -170,22 +182,32 @@ func Default() Config {
 
 			MaxMessage:            64 << 10,
 			Connections:           20000,
-			ConnectionsPerAddress: 200,
-			TimeToAuthenticate:    30 * time.Second,
-			RequestsBeforeAuth:    20,
-			// A phone that saves its battery sends a keep-alive every quarter of an hour (rfc5626#4.4.1).
-			Idle:         20 * time.Minute,
-			SendQueue:    256,
-			Transactions: 200000,
-			T1:           500 * time.Millisecond,
-			T2:           4 * time.Second,
-			T4:           5 * time.Second,
+			ConnectionsPerAddress: 256,
+			HandshakeTime:         10 * time.Second,
+			FirstMessageTime:      15 * time.Second,
+			TimeToAuthenticate:    2 * time.Minute,
+			RequestsBeforeAuth:    32,
+			MessageTime:           15 * time.Second,
+			Idle:                  65 * time.Minute, // an hourly REGISTER keeps it
+			Ping:                  30 * time.Second,
+			DeadPeerTime:          time.Minute,
+			DialTime:              10 * time.Second,
+			SendQueue:             512,
+			SendQueueBytes:        1 << 20,
+			SendTime:              15 * time.Second,
+			RefusalsPerSecond:     50,
+			STUNPerSecond:         5000,
+			Working:               1024,
+			Transactions:          200000,
+			T1:                    500 * time.Millisecond,
+			T2:                    4 * time.Second,
+			T4:                    5 * time.Second,
 		},
 		Registrar: Registrar{
 			MinExpires:     time.Minute,
 			DefaultExpires: time.Hour,
-			MaxExpires:     time.Hour,
-			Contacts:       10,
+			MaxExpires:     24 * time.Hour,
+			Contacts:       20,
 		},
 		Web: Web{HTTPS: []string{":8443"}},
 		TLS: TLS{MinVersion: tls.VersionTLS12},
@@ -201,7 +223,7 @@ func Default() Config {
 			Mode:        ModeAuto,
 			Anchor:      AnchorNAT,
 			Ring:        time.Minute,
-			TimerC:      3*time.Minute + 5*time.Second,
+			TimerC:      3*time.Minute + time.Second,
 			MaxDuration: 12 * time.Hour,
 			MaxBreadth:  60,
 			Drain:       30 * time.Second,

@@ -80,6 +80,9 @@ func TestReadsEverySetting(t *testing.T) {
 	if c.Server.Domains[0] != "example.org" {
 		t.Errorf("domain %q is not in lower case", c.Server.Domains[0])
 	}
+	if c.Server.Domains[1] != "xn--bcher-kva.example" {
+		t.Errorf("domain %q is not an A-label", c.Server.Domains[1])
+	}
 	again, err := Parse("again.toml", []byte(written(&c)), Default())
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +137,7 @@ func TestRefuses(t *testing.T) {
 		{"a section as a list", "[[sip]]\nudp = []\n", "f:1:3: sip: found [[...]], expected a section in single brackets"},
 		{"a section that is a value", "sip = 1\n", "f:1:1: sip: there is no such key outside a section"},
 		{"an odd key", "[sip]\n\"\\u001b[2J\" = 1\n", `f:2:1: "sip.\x1b[2J": there is no such key`},
-		{"a number as a duration", "[sip]\nidle = 30\n", `f:2:8: sip.idle: found 30, expected a duration from 10s to 24h, such as "20m"`},
+		{"a number as a duration", "[sip]\nidle = 30\n", `f:2:8: sip.idle: found 30, expected a duration from 10s to 24h, such as "1h5m"`},
 		{"a bare duration", "[sip]\nidle = \"30\"\n", `f:2:8: sip.idle: found "30", expected a duration`},
 		{"too short a duration", "[sip]\nidle = \"1s\"\n", `f:2:8: sip.idle: found "1s", expected a duration from 10s`},
 		{"a negative duration", "[calls]\ndrain = \"-1s\"\n", `f:2:9: calls.drain: found "-1s", expected a duration from 0s`},
@@ -149,6 +152,8 @@ func TestRefuses(t *testing.T) {
 		{"no domain name", "[server]\ndomains = [\"a b\"]\n", `f:2:1: server.domains: found "a b", expected a list of one or more domains`},
 		{"a public address that is a name", "[sip]\npublic_address = \"sip.example.org\"\n", "f:2:18: sip.public_address: found"},
 		{"a public address that is none", "[sip]\npublic_address = \"0.0.0.0\"\n", "expected the IP address of one interface"},
+		{"a network with host bits", "[sip]\nlocal_networks = [\"192.168.1.1/16\"]\n", `found "192.168.1.1/16", expected a list of IP networks`},
+		{"an address as a domain", "[server]\ndomains = [\"192.0.2.1\"]\n", `found "192.0.2.1", expected a list of one or more domains`},
 		{"ports the wrong way round", "[media]\nports = \"39999-30000\"\n", "expected a range of two or more ports"},
 		{"one port", "[media]\nports = \"30000\"\n", "expected a range of two or more ports"},
 		{"a mode that is none", "[calls]\nmode = \"b2b\"\n", `f:2:8: calls.mode: found "b2b", expected "auto", "proxied" or "back-to-back"`},

@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
-	"golang.org/x/net/idna"
+
+	"parley/internal/address"
 )
 
 // errUnexpected says that a text is not what a value expects; the value itself says what
@@ -54,31 +55,32 @@ func (v scalar[T]) expected() string { return v.want }
 func (v scalar[T]) place() any       { return v.p }
 
 // list is a setting that is written as an array of TOML strings.
-type list struct {
-	p     *[]string
-	parse func(string) (string, bool)
-	want  string
-	least int
+type list[T any] struct {
+	p      *[]T
+	parse  func(string) (T, bool)
+	format func(T) string
+	want   string
+	least  int
 }
 
 // The longest list; no setting has a use for more.
 const maxList = 1000
 
-func (v list) read(n *unstable.Node) error {
+func (v list[T]) read(n *unstable.Node) error {
 	if n.Kind != unstable.Array {
 		return errUnexpected
 	}
-	out := []string{}
+	var out []T
 	for it := n.Children(); it.Next(); {
 		e := it.Node()
 		if e.Kind != unstable.String || len(out) == maxList {
 			return errUnexpected
 		}
-		s, ok := v.parse(string(e.Data))
+		t, ok := v.parse(string(e.Data))
 		if !ok {
 			return &elementError{string(e.Data)}
 		}
-		out = append(out, s)
+		out = append(out, t)
 	}
 	if len(out) < v.least {
 		return errUnexpected
@@ -92,16 +94,18 @@ type elementError struct{ found string }
 
 func (e *elementError) Error() string { return "config: unexpected element " + quote(e.found) }
 
-func (v list) text() string {
+func (v list[T]) text() string {
 	quoted := make([]string, len(*v.p))
-	for i, s := range *v.p {
-		quoted[i] = quote(s)
+	for i, t := range *v.p {
+		quoted[i] = quote(v.format(t))
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-func (v list) expected() string { return "a list of " + v.want }
-func (v list) place() any       { return v.p }
+func (v list[T]) expected() string { return "a list of " + v.want }
+func (v list[T]) place() any       { return v.p }
+
+func asIs(s string) string { return s }
 
 // integer is a whole number from low to high.
 type integer struct {
@@ -216,7 +220,7 @@ func formatSize(n int) string {
 
 // listeners is a list of addresses to listen on.
 func listeners(p *[]string) value {
-	return list{p: p, parse: parseListen,
+	return list[string]{p: p, parse: parseListen, format: asIs,
 		want: `addresses to listen on, such as ":5060", "192.0.2.1:5060" or "[2001:db8::1]:5060"`}
 }
 
@@ -325,23 +329,25 @@ func (v path) place() any       { return v.p }
 
 // domains is a list of one or more domain names.
 func domains(p *[]string) value {
-	return list{p: p, parse: ParseDomain, least: 1, want: `one or more domains, such as "example.org"`}
+	return list[string]{p: p, format: address.Unicode, least: 1, want: `one or more domains, such as "example.org"`,
+		parse: func(s string) (string, bool) {
+			d, err := address.Domain(s)
+			return d, err == nil
+		}}
 }
 
-// ParseDomain gives a domain in the form accounts have it in.
-func ParseDomain(s string) (string, bool) {
-	s = strings.TrimSuffix(s, ".")
-	ascii, err := idna.Lookup.ToASCII(s)
-	if err != nil || ascii == "" || len(ascii) > 253 {
-		return "", false
-	}
-	u, err := idna.Lookup.ToUnicode(s)
-	return u, err == nil
+// networks is a list of IP networks.
+func networks(p *[]netip.Prefix) value {
+	return list[netip.Prefix]{p: p, format: netip.Prefix.String, want: `IP networks, such as "192.168.0.0/16"`,
+		parse: func(s string) (netip.Prefix, bool) {
+			n, err := netip.ParsePrefix(s)
+			return n, err == nil && n == n.Masked()
+		}}
 }
 
 // agents is a list of what User-Agent header fields begin with.
 func agents(p *[]string) value {
-	return list{p: p, want: `beginnings of User-Agent header fields, such as "Linphone"`,
+	return list[string]{p: p, format: asIs, want: `beginnings of User-Agent header fields, such as "Linphone"`,
 		parse: func(s string) (string, bool) {
 			return s, s != "" && !strings.ContainsFunc(s, isControl)
 		}}
@@ -349,7 +355,7 @@ func agents(p *[]string) value {
 
 // origins is a list of web origins (rfc6454#6.2).
 func origins(p *[]string) value {
-	return list{p: p, parse: parseOrigin, want: `web origins, such as "https://www.example.org"`}
+	return list[string]{p: p, parse: parseOrigin, format: asIs, want: `web origins, such as "https://www.example.org"`}
 }
 
 func parseOrigin(s string) (string, bool) {
@@ -369,7 +375,7 @@ func name(p *string) value {
 			odd := func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-._", r) }
 			return s, s != "" && len(s) <= 64 && !strings.ContainsFunc(s, odd)
 		},
-		format: func(s string) string { return s },
+		format: asIs,
 		want:   `up to 64 of a-z, 0-9, "-", "." and "_", such as "echo"`,
 	}
 }
