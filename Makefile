@@ -1,0 +1,58 @@
+# The two that matter: `make run` and `make test`. The rest are their parts.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+GO      ?= go
+LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
+FUZZ    ?= 10s
+SOAK    ?= 2m
+BENCH   ?= .
+UNIT    := $(GO) list ./... | grep -v '^parley/test/'
+RACE    := -race -timeout 15m
+
+.PHONY: build run test setup vet unit lint peers fuzz soak bench clean
+
+build:
+	$(GO) build -trimpath -o bin/parley ./cmd/parley
+
+run: build
+	./bin/parley serve --demo
+
+# Everything, in the order in which a fault is found soonest. The last part runs the real
+# program against real phones.
+test: setup vet unit lint peers
+
+# What the tests need from Debian and npm; says what is missing where it can't install it.
+setup:
+	./test/setup.sh
+
+vet:
+	$(GO) vet ./...
+
+unit:
+	$(GO) test $(RACE) $$($(UNIT))
+
+lint:
+	$(LINT) run ./...
+
+# House rules and licences, dialogue scripts, and interop: what passed between which phones is
+# printed as a table.
+peers:
+	$(GO) test $(RACE) -v ./test/interop/... | grep -vE '^ *(===|--- PASS)'
+	$(GO) test $(RACE) $$($(GO) list ./test/... | grep -v interop)
+
+# Every fuzz target for FUZZ (default 10s) each.
+fuzz:
+	./test/fuzz.sh $(FUZZ)
+
+# What takes long: fuzzing for SOAK a target, and the leak tests with large numbers.
+soak:
+	PARLEY_SOAK=1 $(GO) test -race -timeout 60m -run 'Leak|Soak' ./...
+	./test/fuzz.sh $(SOAK)
+
+bench:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+clean:
+	rm -rf bin
