@@ -113,7 +113,7 @@ func prepareFile(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("db: open the database: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	if err := f.Chmod(0o600); err != nil {
 		return "", fmt.Errorf("db: protect the database: %w", err)
 	}

@@ -35,7 +35,7 @@ func (d *DB) Migrate(ctx context.Context, feature string, files fs.FS) error {
 	}
 	for v := have + 1; v <= len(steps); v++ {
 		step := steps[v-1]
-		if err := d.Write(ctx, func(tx *sql.Tx) error { return step.apply(tx, feature, v) }); err != nil {
+		if err := d.Write(ctx, func(tx *sql.Tx) error { return step.apply(ctx, tx, feature, v) }); err != nil {
 			return fmt.Errorf("db: migrate %s with %s: %w", feature, step.name, err)
 		}
 	}
@@ -52,11 +52,11 @@ func (d *DB) version(ctx context.Context, feature string) (v int, err error) {
 
 type step struct{ name, text string }
 
-func (s step) apply(tx *sql.Tx, feature string, version int) error {
-	if _, err := tx.Exec(s.text); err != nil {
+func (s step) apply(ctx context.Context, tx *sql.Tx, feature string, version int) error {
+	if _, err := tx.ExecContext(ctx, s.text); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`INSERT INTO schema_version (feature, version) VALUES ($1, $2)
+	_, err := tx.ExecContext(ctx, `INSERT INTO schema_version (feature, version) VALUES ($1, $2)
 		ON CONFLICT (feature) DO UPDATE SET version = excluded.version`, feature, version)
 	return err
 }

@@ -26,10 +26,10 @@ type write struct {
 //
 // f runs on the writer's goroutine, between the writes of others: it uses tx and nothing
 // that waits, neither commits nor rolls back, and may be called a second time if the
-// transaction it shared was lost. Its queries need no context of their own: a
-// write is not interrupted once it is begun.
+// transaction it shared was lost.
 //
-// If ctx ends before f is begun, f is not run; if it ends later, Write still says how f ended.
+// If ctx ends before f is begun, f is not run. If it ends later, Write still says how f
+// ended: where f hands ctx to its queries, they are interrupted, and f alone is undone.
 func (d *DB) Write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("db: write not begun: %w", err)
@@ -104,12 +104,12 @@ func (d *DB) commit(batch []*write) (again []*write) {
 	if len(batch) == 0 {
 		return nil
 	}
-	tx, err := d.writer.Begin()
+	tx, err := d.writer.BeginTx(context.Background(), nil)
 	if err != nil {
 		tell(batch, err)
 		return nil
 	}
-	defer tx.Rollback() //nolint:errcheck // does nothing after a commit
+	defer tx.Rollback() // does nothing after a commit
 	good := make([]*write, 0, len(batch))
 	for i, w := range batch {
 		lost, err := d.savepoint(tx, w.f)
@@ -141,22 +141,19 @@ func tell(ws []*write, err error) {
 // whole transaction by itself (a full disk, an I/O error); lost tells so, and err is
 // never nil then.
 func (d *DB) savepoint(tx *sql.Tx, f func(*sql.Tx) error) (lost bool, err error) {
-	if _, err := tx.Exec("SAVEPOINT w"); err != nil {
+	exec := func(text string) error {
+		_, err := tx.ExecContext(context.Background(), text)
+		return err
+	}
+	if err := exec("SAVEPOINT w"); err != nil {
 		return true, err
 	}
 	if err := d.protect(tx, f); err != nil {
-		if _, undo := tx.Exec("ROLLBACK TO SAVEPOINT w"); undo != nil {
-			return true, err
-		}
-		if _, undo := tx.Exec("RELEASE SAVEPOINT w"); undo != nil {
-			return true, err
-		}
-		return false, err
+		lost := exec("ROLLBACK TO SAVEPOINT w") != nil || exec("RELEASE SAVEPOINT w") != nil
+		return lost, err
 	}
-	if _, err := tx.Exec("RELEASE SAVEPOINT w"); err != nil {
-		return true, err
-	}
-	return false, nil
+	err = exec("RELEASE SAVEPOINT w")
+	return err != nil, err
 }
 
 // protect turns a panic of f into an error, so that it ends one write and not the writer.

@@ -68,7 +68,7 @@ func create(dir, path string) (*Key, error) {
 		return nil, err
 	}
 	k := &Key{}
-	rand.Read(k.bytes[:]) //nolint:errcheck // never fails, says its documentation
+	rand.Read(k.bytes[:])
 	if err := writeSynced(path+".new", k.bytes[:]); err != nil {
 		return nil, err
 	}
