@@ -56,8 +56,7 @@ func cutAddress(s string) (display, uri string, params Params, angle, ok bool) {
 	} else {
 		open = strings.IndexByte(s, '<')
 		semi := strings.IndexByte(s, ';')
-		quote := strings.IndexByte(s, '"')
-		if open < 0 || semi >= 0 && semi < open || quote >= 0 && quote < open {
+		if open < 0 || semi >= 0 && semi < open || strings.IndexByte(s[:open], '"') >= 0 {
 			// No display name: parameters after an addr-spec belong to the header
 			// field, not to the URI (rfc3261#20).
 			if semi < 0 {

@@ -10,22 +10,22 @@ var ErrFraming = errors.New("sip: stream without a usable Content-Length")
 
 // FrameLength finds the first message's length at the start of a stream's bytes by its
 // Content-Length (rfc3261#18.3). It is 0 when more bytes are needed and an error when the
-// stream can't be framed (no or bad Content-Length, longer than max). Leading CRLFs are
+// stream can't be framed (no or bad Content-Length, longer than limit). Leading CRLFs are
 // the caller's to take away first.
-func FrameLength(b []byte, max int) (int, error) {
+func FrameLength(b []byte, limit int) (int, error) {
 	head := headLength(b)
-	if head == 0 && len(b) >= max || head > max {
+	if head == 0 && len(b) >= limit || head > limit {
 		return 0, ErrTooLong
 	}
 	if head == 0 {
 		return 0, nil
 	}
-	body, err := contentLength(b[:head], max)
+	body, err := contentLength(b[:head], limit)
 	if err != nil {
 		return 0, err
 	}
 	switch n := head + body; {
-	case n > max:
+	case n > limit:
 		return 0, ErrTooLong
 	case n > len(b):
 		return 0, nil
@@ -49,21 +49,21 @@ func headLength(b []byte) int {
 
 // contentLength finds the Content-Length in the lines of head. Two of them that differ
 // would let two readers see two different messages.
-func contentLength(head []byte, max int) (int, error) {
+func contentLength(head []byte, limit int) (int, error) {
 	found := -1
 	for len(head) > 0 {
 		var line []byte
 		line, head = logicalLine(head)
 		name, value, ok := bytes.Cut(line, []byte(":"))
 		name = bytes.TrimRight(name, " \t")
-		if !ok || HeaderByName(string(name)) != HeaderContentLength {
+		if !ok || len(name) > longestName || HeaderByName(string(name)) != HeaderContentLength {
 			continue
 		}
 		n, ok := number(string(bytes.Trim(value, " \t\r\n")), maxMessage)
 		if !ok || found >= 0 && found != int(n) {
 			return 0, ErrFraming
 		}
-		if n > uint64(max) {
+		if n > uint64(limit) {
 			return 0, ErrTooLong
 		}
 		found = int(n)

@@ -64,31 +64,24 @@ func (p Params) All() iter.Seq2[string, string] {
 // With gives the list with name set to value (";name" if value is ""). A value that is
 // more than a token or host is quoted. Where name stands already, the value takes its place.
 func (p Params) With(name, value string) Params {
-	one := ";" + name
-	if value != "" {
-		if !plainValue(value) {
-			value = quote(value)
-		}
-		one += "=" + value
+	if !plainValue(value) && value != "" {
+		value = quote(value)
 	}
-	if p == "" {
-		return Params(one)
-	}
-	if !p.Has(name) {
-		return Params(trimRight(string(p)) + one)
-	}
-	var out []byte
+	var room [256]byte
+	out := room[:0]
 	done := false
 	for p != "" {
-		n, v, rest := p.next()
-		switch {
+		var n, v string
+		switch n, v, p = p.next(); {
 		case n == "":
 		case !equalFold(n, name):
 			out = appendParam(out, n, v)
 		case !done:
-			out, done = append(out, one...), true
+			out, done = appendParam(out, name, value), true
 		}
-		p = rest
+	}
+	if !done {
+		out = appendParam(out, name, value)
 	}
 	return Params(out)
 }
@@ -98,13 +91,13 @@ func (p Params) Without(name string) Params {
 	if !p.Has(name) {
 		return p
 	}
-	var out []byte
+	var room [256]byte
+	out := room[:0]
 	for p != "" {
-		n, v, rest := p.next()
-		if n != "" && !equalFold(n, name) {
+		var n, v string
+		if n, v, p = p.next(); n != "" && !equalFold(n, name) {
 			out = appendParam(out, n, v)
 		}
-		p = rest
 	}
 	return Params(out)
 }

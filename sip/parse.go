@@ -99,13 +99,16 @@ func (m *Message) line(at int) (line string, next int, err error) {
 }
 
 func (m *Message) addField(at int, line string) error {
-	colon := strings.IndexByte(line, ':')
-	if colon < 0 {
-		return fmt.Errorf("%w: no colon in %.80q", ErrSyntax, line)
+	n := 0
+	for n < len(line) && class[line[n]]&isToken != 0 {
+		n++
 	}
-	name := trimRight(line[:colon])
-	if !all(name, isToken) {
-		return fmt.Errorf("%w: name %.80q", ErrSyntax, name)
+	colon := n
+	for colon < len(line) && isSpace(line[colon]) {
+		colon++ // rfc3261#7.3.1
+	}
+	if n == 0 || colon == len(line) || line[colon] != ':' {
+		return fmt.Errorf("%w: %.80q", ErrSyntax, line)
 	}
 	if m.count >= maxFields {
 		return ErrTooLong
@@ -115,8 +118,8 @@ func (m *Message) addField(at int, line string) error {
 		at:       uint32(at),
 		valueAt:  uint16(len(line) - len(value)),
 		valueLen: uint16(len(trimRight(value))),
-		nameLen:  uint16(len(name)),
-		header:   HeaderByName(name),
+		nameLen:  uint16(n),
+		header:   HeaderByName(line[:n]),
 	}
 	if m.count < inlineFields {
 		m.table[m.count] = f
@@ -142,7 +145,7 @@ func unfold(text string) string {
 		}
 		line := strings.TrimSuffix(text[:n], "\r")
 		text = text[n+1:]
-		out.WriteString(trimRight(line))
+		out.WriteString(line)
 		for line != "" && text != "" && isSpace(text[0]) {
 			n := strings.IndexByte(text, '\n')
 			if n < 0 {

@@ -1,11 +1,20 @@
 package sip
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Equal compares two URIs by rfc3261#19.1.4, telephone numbers by rfc3966#4. It is not
 // transitive: a parameter that only one side has mostly doesn't matter.
 func (u URI) Equal(other URI) bool {
 	if u.Scheme != other.Scheme {
+		return false
+	}
+	if u == other {
+		return true
+	}
+	if tooMany(u) || tooMany(other) {
 		return false
 	}
 	switch u.Scheme {
@@ -63,33 +72,29 @@ func includes(a, b Params) bool {
 	return true
 }
 
+// maxCompared bounds the comparing of two lists in any order, which takes the product of
+// their lengths; honest URIs have a handful of parameters and no headers.
+const maxCompared = 32
+
+func tooMany(u URI) bool {
+	return strings.Count(string(u.Params), ";") > maxCompared || strings.Count(u.Headers, "&") >= maxCompared
+}
+
 // sameHeaders compares the header parts of two URIs in any order.
 func sameHeaders(a, b string) bool {
 	if a == b {
 		return true
 	}
-	if strings.Count(a, "&") != strings.Count(b, "&") || strings.Count(a, "&") >= maxURIHeaders {
-		return false
-	}
 	rest := strings.Split(b, "&")
 	for one := range strings.SplitSeq(a, "&") {
-		found := false
-		for i, other := range rest {
-			if sameHeader(one, other) {
-				rest = append(rest[:i], rest[i+1:]...)
-				found = true
-				break
-			}
-		}
-		if !found {
+		i := slices.IndexFunc(rest, func(other string) bool { return sameHeader(one, other) })
+		if i < 0 {
 			return false
 		}
+		rest = slices.Delete(rest, i, i+1)
 	}
-	return true
+	return len(rest) == 0
 }
-
-// maxURIHeaders bounds the comparing of URI headers; honest URIs have one or two.
-const maxURIHeaders = 16
 
 func sameHeader(a, b string) bool {
 	an, av, _ := strings.Cut(a, "=")

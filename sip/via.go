@@ -34,8 +34,11 @@ func parseVia(s string) (v Via, version string, err error) {
 	name, rest, ok1 := strings.Cut(s, "/")
 	version, rest, ok2 := strings.Cut(rest, "/")
 	rest = trimLeft(rest)
-	space := strings.IndexAny(rest, " \t")
-	if !ok1 || !ok2 || space < 0 || !equalFold(trim(name), "SIP") {
+	space := 0
+	for space < len(rest) && !isSpace(rest[space]) {
+		space++
+	}
+	if !ok1 || !ok2 || space == len(rest) || !equalFold(trim(name), "SIP") {
 		return Via{}, "", badVia("no protocol", s)
 	}
 	if version = trim(version); !all(version, isToken) || !all(rest[:space], isToken) {
