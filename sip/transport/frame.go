@@ -2,9 +2,6 @@ package transport
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"strconv"
 
 	"parley/sip"
 )
@@ -20,10 +17,7 @@ const (
 
 const firstBuffer = 4 << 10
 
-var (
-	doubleCRLF = []byte("\r\n\r\n")
-	errHead    = errors.New("transport: message head can't be parsed")
-)
+var doubleCRLF = []byte("\r\n\r\n")
 
 // framer cuts the bytes of a stream into messages. The work it does for one message is
 // proportional to its length, however few bytes come at a time.
@@ -135,19 +129,22 @@ func (f *framer) findHead(b []byte) bool {
 	}
 }
 
-// measure reads how long the message with this head will be, so that its body need not be
-// looked at until it is whole.
+// measure finds how long the message with this head will be, so that it need not be looked
+// at again until it is whole. FrameLength tells only of messages that are, so it is
+// shown the head with as many empty bytes as it takes.
 func (f *framer) measure(head []byte) error {
-	m, err := sip.Parse(string(head))
-	if err != nil {
-		return fmt.Errorf("%w: %w", errHead, err)
+	for size := 2 * len(head); ; size *= 2 {
+		whole := make([]byte, min(size, f.max))
+		copy(whole, head)
+		n, err := sip.FrameLength(whole, f.max)
+		switch {
+		case err != nil:
+			return err
+		case n > 0:
+			f.need = n
+			return nil
+		case size >= f.max:
+			return sip.ErrTooLong
+		}
 	}
-	n, err := strconv.ParseUint(m.Get(sip.HeaderContentLength), 10, 31)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errHead, err)
-	}
-	if f.need = len(head) + int(n); f.need > f.max {
-		return sip.ErrTooLong
-	}
-	return nil
 }

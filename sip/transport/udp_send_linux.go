@@ -48,33 +48,40 @@ func newDatagram() *datagram {
 
 // send sends b to an address, from the address from if it is valid.
 func (s *sender) send(b []byte, from netip.Addr, to netip.AddrPort) error {
+	if !s.six && !to.Addr().Is4() {
+		return unix.EAFNOSUPPORT
+	}
 	d, ok := s.pool.Get().(*datagram)
 	if !ok {
 		d = newDatagram()
 	}
 	defer s.pool.Put(d)
-	d.b, d.oob = b, nil
-	if s.six {
-		d.to6 = unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16(), ZoneId: zone(to.Addr())}
-		d.to = &d.to6
-		if from.IsValid() {
-			d.oob = unix.PktInfo6(&unix.Inet6Pktinfo{Addr: from.As16(), Ifindex: zone(from)})
-		}
+	if d.b = b; s.six {
+		d.address6(from, to)
 	} else {
-		if !to.Addr().Is4() {
-			return unix.EAFNOSUPPORT
-		}
-		d.to4 = unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
-		d.to = &d.to4
-		if from.IsValid() {
-			d.oob = unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: from.As4()})
-		}
+		d.address4(from, to)
 	}
-	if err := s.raw.Write(d.try); err != nil {
+	err := s.raw.Write(d.try)
+	if d.b = nil; err != nil {
 		return err
 	}
-	d.b = nil
 	return d.err
+}
+
+func (d *datagram) address4(from netip.Addr, to netip.AddrPort) {
+	d.to4 = unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
+	d.to, d.oob = &d.to4, nil
+	if from.IsValid() {
+		d.oob = unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: from.As4()})
+	}
+}
+
+func (d *datagram) address6(from netip.Addr, to netip.AddrPort) {
+	d.to6 = unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16(), ZoneId: zone(to.Addr())}
+	d.to, d.oob = &d.to6, nil
+	if from.IsValid() {
+		d.oob = unix.PktInfo6(&unix.Inet6Pktinfo{Addr: from.As16(), Ifindex: zone(from)})
+	}
 }
 
 // zone is the index of the interface that a link-local address belongs to.
