@@ -1,0 +1,55 @@
+package rtp
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// RTCP packet types (rfc3550#6).
+const (
+	typeSR   = 200
+	typeSDES = 202
+	typeBye  = 203
+)
+
+// report is what a sender tells of itself.
+type report struct {
+	ssrc      uint32
+	timestamp uint32 // RTP time of now
+	packets   uint32
+	octets    uint32
+	cname     string
+	bye       bool
+}
+
+// append writes a compound packet: sender report, CNAME and, at the end, BYE
+// (rfc3550#6.4.1, rfc3550#6.5, rfc3550#6.6).
+func (r report) append(b []byte, now time.Time) []byte {
+	b = append(b, 2<<6, typeSR, 0, 6)
+	b = binary.BigEndian.AppendUint32(b, r.ssrc)
+	b = binary.BigEndian.AppendUint64(b, ntp(now))
+	b = binary.BigEndian.AppendUint32(b, r.timestamp)
+	b = binary.BigEndian.AppendUint32(b, r.packets)
+	b = binary.BigEndian.AppendUint32(b, r.octets)
+
+	item := 4 + 2 + len(r.cname) + 1 // a zero byte ends the list
+	padded := (item + 3) &^ 3
+	b = append(b, 2<<6|1, typeSDES, 0, byte(padded/4))
+	b = binary.BigEndian.AppendUint32(b, r.ssrc)
+	b = append(b, 1, byte(len(r.cname)))
+	b = append(b, r.cname...)
+	b = append(b, make([]byte, 1+padded-item)...)
+
+	if r.bye {
+		b = append(b, 2<<6|1, typeBye, 0, 1)
+		b = binary.BigEndian.AppendUint32(b, r.ssrc)
+	}
+	return b
+}
+
+// ntp is the time as RTCP has it: seconds since 1900 and their 2^32nd parts (rfc3550#4).
+func ntp(t time.Time) uint64 {
+	const since1900 = 2208988800
+	seconds := uint64(t.Unix() + since1900)
+	return seconds<<32 | uint64(t.Nanosecond())<<32/1e9
+}
