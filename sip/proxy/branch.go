@@ -57,7 +57,6 @@ func (b *branch) Response(_ *transaction.Client, resp *sip.Message) {
 		b.provisional(resp)
 	case status < 300:
 		b.ctx.success(b, resp)
-	case b.over:
 	case b.expired && status == 487: // we asked for it: to the caller it's no answer
 		b.ctx.over(b, answer{status: 408, target: b.target}, nil)
 	default:
@@ -66,7 +65,7 @@ func (b *branch) Response(_ *transaction.Client, resp *sip.Message) {
 }
 
 func (b *branch) provisional(resp *sip.Message) {
-	if b.ctx.done || b.over {
+	if b.ctx.done {
 		return
 	}
 	if b.ctx.invite && b.ringing {
@@ -120,10 +119,10 @@ func (b *branch) tryNext(a answer) bool {
 	return true
 }
 
-// cancel ends a branch that has no final response: an INVITE by CANCEL, another request not
-// at all (rfc3261#9.1). The transaction bounds how long the answer may take.
+// cancel ends a branch that has no final response. The transaction sends the CANCEL when it may,
+// if it is an INVITE's (rfc3261#9.1), and bounds how long the answer may take.
 func (b *branch) cancel(reason string) {
-	if b.over || !b.ringing || !b.ctx.invite {
+	if b.over || !b.ringing {
 		return
 	}
 	b.ringing = false

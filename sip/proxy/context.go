@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
@@ -125,16 +124,17 @@ func (c *Context) startWave() bool {
 	c.open = len(w.Targets)
 	c.running += len(w.Targets)
 	if w.Timeout > 0 && c.open > 0 {
-		wave := c.next
-		c.stopWave = c.proxy.layer.After(c.callID, w.Timeout, func() { c.waveTimeout(wave) })
+		c.stopWave = c.proxy.layer.After(c.callID, w.Timeout, c.waveTimeout)
 	}
+	slab := make([]branch, len(w.Targets))
 	for i := range w.Targets {
 		if c.closed { // a target before it was of no use to anyone: 6xx
 			c.open--
 			c.running--
 			continue
 		}
-		b := &branch{ctx: c, target: &w.Targets[i], wave: c.next}
+		b := &slab[i]
+		b.ctx, b.target, b.wave = c, &w.Targets[i], c.next
 		if b.target.sends() {
 			b.breadth = share.take()
 			c.breadth -= b.breadth
@@ -156,13 +156,10 @@ func (c *Context) endWave() {
 // waveTimeout gives up on a wave that has rung long enough. Its branches are cancelled, and
 // the next wave starts without waiting for them: a device that went away while it rang
 // must not keep the voicemail from answering. The last wave's are waited for as ever.
-func (c *Context) waveTimeout(wave int) {
+func (c *Context) waveTimeout() {
 	c.stopWave = nil
-	if c.closed || wave != c.next {
-		return
-	}
 	for _, b := range c.branches {
-		if b.wave == wave {
+		if b.wave == c.next {
 			b.expire()
 		}
 	}
@@ -174,9 +171,6 @@ func (c *Context) waveTimeout(wave int) {
 func (c *Context) over(b *branch, a answer, err error) {
 	c.settle(b)
 	c.observer.Branch(a.target, a.status, err)
-	if late := errors.Is(err, transaction.ErrTimeout) && !c.invite; late || errors.Is(err, transaction.ErrClosed) {
-		c.closed = true // with our Timer F the caller's has passed, too
-	}
 	if b.tryNext(a) {
 		return
 	}
@@ -285,9 +279,6 @@ func (c *Context) cancel(status int, reason string) {
 
 // Cancelled takes the caller's CANCEL (rfc3261#16.10); its Reason goes along (rfc3326#2).
 func (c *Context) Cancelled(_ *transaction.Server, cancel *sip.Message) {
-	if !c.invite {
-		return // rfc3261#9.2
-	}
 	var reasons []string
 	for r := range cancel.Values(sip.HeaderReason) {
 		reasons = append(reasons, r)
@@ -296,7 +287,8 @@ func (c *Context) Cancelled(_ *transaction.Server, cancel *sip.Message) {
 }
 
 // Ended is the end of the caller's transaction. Without a final response there is nobody
-// left to answer.
+// left to answer: the layer is closed, or after 64*T1 the caller of what is no INVITE has
+// given up.
 func (c *Context) Ended(_ *transaction.Server, _ error) {
 	c.served = true
 	if !c.done {

@@ -139,6 +139,10 @@ func TestProvisionals(t *testing.T) {
 	web.answers(200)
 	bob.answers(180)
 	sc.callerGot("180 183 183 200") // nothing provisional after the final
+	want := "bob 180, web 183, bob 183, web done 200, caller told 200 of web"
+	if got := sc.heard.String(); got != want {
+		t.Errorf("the observer heard %q, not %q", got, want)
+	}
 }
 
 func TestFirstAnswerWins(t *testing.T) {
@@ -278,6 +282,61 @@ func TestTimerC(t *testing.T) {
 	sc.nothingLeft()
 }
 
+func TestTimerCGoesOnWithTheNextWave(t *testing.T) {
+	t.Parallel()
+	sc := newScene(t)
+	bob, web, vm := sc.phone("bob"), sc.phone("web"), sc.phone("voicemail")
+	sc.forward = proxy.Forward{Waves: []proxy.Wave{wave(0, bob, web), wave(0, vm)}}
+	sc.invites()
+	bob.answers(180)
+	web.answers(486)
+	sc.clock.advance(180 * time.Second)
+	vm.gotNo(sip.INVITE)
+	sc.clock.advance(2 * time.Second)
+	vm.got(sip.INVITE)
+	vm.answers(200)
+	bob.answers(487)
+	sc.callerGot("180 200")
+	sc.nothingLeft()
+}
+
+// A wave that is over has no ring time left to end the next one with.
+func TestRingTimeIsEachWavesOwn(t *testing.T) {
+	t.Parallel()
+	sc := newScene(t)
+	bob, vm := sc.phone("bob"), sc.phone("voicemail")
+	sc.forward = proxy.Forward{Waves: []proxy.Wave{wave(20*time.Second, bob), wave(0, vm)}}
+	sc.invites()
+	bob.answers(486)
+	vm.answers(180)
+	sc.clock.advance(30 * time.Second)
+	vm.gotNo(sip.CANCEL)
+	vm.answers(200)
+	sc.callerGot("180 200")
+	sc.nothingLeft()
+}
+
+// The caller's transaction is over when a phone answers that was hard to reach.
+func TestAnswerThatCameTooLate(t *testing.T) {
+	t.Parallel()
+	sc := newScene(t)
+	bob, web := sc.phone("bob"), sc.phone("web")
+	sc.forward = proxy.Forward{Waves: []proxy.Wave{wave(0, bob, web)}}
+	sc.invites()
+	bob.answers(200)
+	sc.clock.advance(30 * time.Second)
+	web.gotNo(sip.CANCEL)
+	web.answers(180)
+	web.got(sip.CANCEL)
+	sc.clock.advance(10 * time.Second)
+	web.answers(200)
+	sc.callerGot("200") // rfc6026#8.2
+	sc.nothingLeft()
+	if got, want := sc.heard.String(), "bob done 200, caller told 200 of bob, web done 200, ended"; got != want {
+		t.Errorf("the observer heard %q, not %q", got, want)
+	}
+}
+
 func TestSilentTarget(t *testing.T) {
 	t.Parallel()
 	sc := newScene(t)
@@ -405,6 +464,28 @@ func TestNextFlowIsNotForBusyDevices(t *testing.T) {
 	two.gotNo(sip.INVITE)
 	sc.callerGot("486")
 	sc.nothingLeft()
+}
+
+func TestNextFlowIsNotForThoseGivenUp(t *testing.T) {
+	t.Parallel()
+	for _, why := range []string{"rang out", "caller hung up"} {
+		sc := newScene(t)
+		one, two, vm := sc.phone("one"), sc.phone("two"), sc.phone("voicemail")
+		first, second := one.target(), two.target()
+		first.Next = &second
+		sc.forward = proxy.Forward{Waves: []proxy.Wave{{Targets: []proxy.Target{first}, Timeout: 20 * time.Second}, wave(0, vm)}}
+		invite := sc.invites()
+		if why == "caller hung up" {
+			sc.cancels(invite)
+		} else {
+			sc.clock.advance(21 * time.Second)
+			vm.answers(180)
+		}
+		sc.clock.advance(40 * time.Second)
+		if two.last(sip.INVITE) != nil {
+			t.Errorf("%s, and the next flow was tried", why)
+		}
+	}
 }
 
 func TestCallerIsGone(t *testing.T) {

@@ -66,8 +66,10 @@ func (c *fakeClock) settle() {
 	}
 }
 
-func (c *fakeClock) advance(d time.Duration) {
-	const step = 100 * time.Millisecond
+func (c *fakeClock) advance(d time.Duration) { c.leap(d, 100*time.Millisecond) }
+
+// leap is advance in steps of a given length.
+func (c *fakeClock) leap(d, step time.Duration) {
 	for ; d > 0; d -= step {
 		c.mu.Lock()
 		c.now = c.now.Add(min(step, d))
