@@ -1,0 +1,247 @@
+// Package app builds the server out of its parts, starts it and stops it. It alone joins features and edges;
+// order.go is the list of features in the order they decide.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"parley/internal/address"
+	"parley/internal/cert"
+	"parley/internal/config"
+	"parley/internal/core"
+	"parley/internal/db"
+	"parley/internal/edge/sipedge"
+	"parley/internal/edge/webedge"
+	"parley/internal/feature/account"
+	"parley/internal/feature/guard"
+	"parley/internal/feature/location"
+	"parley/internal/feature/registrar"
+	"parley/internal/secret"
+)
+
+// App is a server.
+type App struct {
+	cfg      config.Config
+	log      *slog.Logger
+	store    *store
+	cert     *cert.Source
+	location *location.Table
+	routers  core.Routers
+	sip      *sipedge.Edge
+	web      *webedge.Edge
+	started  time.Time
+	closers  []func()
+
+	mu        sync.Mutex
+	addresses map[string][]string
+
+	background sync.WaitGroup
+	stop       context.CancelFunc
+}
+
+// store is what the data folder holds: the part of a server that the command line uses too.
+type store struct {
+	lock     *db.FolderLock
+	db       *db.DB
+	key      *secret.Key
+	accounts *account.Accounts
+}
+
+// openStore takes the data folder for this process.
+func openStore(ctx context.Context, dir string, cfg account.Config) (*store, error) {
+	lock, err := db.Lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &store{lock: lock}
+	if err := s.open(ctx, dir, cfg); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *store) open(ctx context.Context, dir string, cfg account.Config) (err error) {
+	if s.key, err = secret.Load(dir); err != nil {
+		return err
+	}
+	if s.db, err = db.Open(ctx, db.Config{Dir: dir}); err != nil {
+		return err
+	}
+	cfg.Key = s.key
+	s.accounts, err = account.New(ctx, s.db, cfg)
+	return err
+}
+
+func (s *store) close() error {
+	var err error
+	if s.db != nil {
+		err = s.db.Close()
+	}
+	return errors.Join(err, s.lock.Unlock())
+}
+
+// New opens the data folder and builds a server that does not listen yet.
+func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
+	a := &App{cfg: cfg, log: log, addresses: map[string][]string{}}
+	var err error
+	a.store, err = openStore(ctx, cfg.Server.Data, account.Config{Serves: a.serves, Deleted: a.accountDeleted})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.build(ctx); err != nil {
+		return nil, errors.Join(err, a.store.close())
+	}
+	return a, nil
+}
+
+func (a *App) serves(domain string) bool {
+	for _, d := range a.cfg.Server.Domains {
+		if d == domain {
+			return true
+		}
+	}
+	return false
+}
+
+// accountDeleted forgets what belonged to an account.
+func (a *App) accountDeleted(gone core.Address) {
+	if err := a.location.Forget(context.Background(), gone); err != nil {
+		a.log.Error("bindings of a deleted account are still stored", "account", gone.String(), "err", err)
+	}
+}
+
+func (a *App) build(ctx context.Context) error {
+	var err error
+	a.cert, err = cert.Open(cert.Config{
+		Certificate: a.cfg.TLS.Certificate, Key: a.cfg.TLS.Key,
+		Folder: a.cfg.Server.Data, Domains: a.cfg.Server.Domains, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	bindings, err := location.NewStore(ctx, a.store.db)
+	if err != nil {
+		return err
+	}
+	if a.location, err = location.Open(ctx, location.Config{Log: a.log}, bindings); err != nil {
+		return err
+	}
+	key, err := a.store.key.Derive("sipedge", 32)
+	if err != nil {
+		return err
+	}
+	a.routers = order(a.cfg, a.store.accounts, a.location)
+	a.sip = sipedge.New(sipConfig(a.cfg, key, a.log), sipedge.Ports{
+		Accounts: a.store.accounts,
+		Guard: guard.New(guard.Config{
+			FreeTries: a.cfg.Auth.FreeTries, FirstDelay: a.cfg.Auth.FirstDelay,
+			MaxDelay: a.cfg.Auth.MaxDelay, Forget: a.cfg.Auth.Forget,
+		}),
+		Routers: a.routers,
+		Registrar: registrar.New(registrar.Config{
+			Min: a.cfg.Registrar.MinExpires, Default: a.cfg.Registrar.DefaultExpires,
+			Max: a.cfg.Registrar.MaxExpires, Contacts: a.cfg.Registrar.Contacts, Log: a.log,
+		}, a.location),
+		Addresses: address.FromSIP,
+	})
+	a.web = webedge.New(webedge.Config{
+		TLS: a.cert.TLS(uint16(a.cfg.TLS.MinVersion)),
+		SIP: a.sip.Transport().WebSocketHandler(a.cfg.Web.Origins...),
+		Log: a.log, Connections: a.cfg.SIP.Connections,
+	})
+	return a.addAgents()
+}
+
+// Start begins to listen. If it fails, Stop must still be called.
+func (a *App) Start(ctx context.Context) error {
+	a.started = time.Now()
+	ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
+	a.background.Go(func() { a.location.Run(ctx) })
+	a.background.Go(func() { a.sip.Run(ctx) })
+	for _, l := range a.listeners(ctx) {
+		for _, addr := range l.addrs {
+			bound, err := l.listen(addr)
+			if err != nil {
+				return fmt.Errorf("app: listen for %s on %s: %w", l.name, addr, err)
+			}
+			a.mu.Lock()
+			a.addresses[l.name] = append(a.addresses[l.name], bound)
+			a.mu.Unlock()
+			a.log.Info("listening", "for", l.name, "address", bound)
+		}
+	}
+	return nil
+}
+
+type listener struct {
+	name   string
+	addrs  []string
+	listen func(addr string) (string, error)
+}
+
+func (a *App) listeners(ctx context.Context) []listener {
+	t := a.sip.Transport()
+	tls := a.cert.TLS(uint16(a.cfg.TLS.MinVersion))
+	web := func(secure bool) func(string) (string, error) {
+		return func(addr string) (string, error) {
+			bound, err := a.web.Listen(ctx, addr, secure)
+			if err != nil {
+				return "", err
+			}
+			return bound.String(), nil
+		}
+	}
+	return []listener{
+		{"sip-udp", a.cfg.SIP.UDP, func(s string) (string, error) { return text(t.ListenUDP(ctx, s)) }},
+		{"sip-tcp", a.cfg.SIP.TCP, func(s string) (string, error) { return text(t.ListenTCP(ctx, s)) }},
+		{"sip-tls", a.cfg.SIP.TLS, func(s string) (string, error) { return text(t.ListenTLS(ctx, s, tls)) }},
+		{"https", a.cfg.Web.HTTPS, web(true)},
+		{"http", a.cfg.Web.HTTP, web(false)},
+	}
+}
+
+func text(addr netip.AddrPort, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	return addr.String(), nil
+}
+
+// Addresses are where the server listens: "sip-udp", "sip-tcp", "sip-tls", "https" and "http".
+func (a *App) Addresses() map[string][]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := map[string][]string{}
+	for name, list := range a.addresses {
+		out[name] = append([]string(nil), list...)
+	}
+	return out
+}
+
+// Stop takes no new calls, gives running ones until ctx ends, ends the rest, and writes everything.
+func (a *App) Stop(ctx context.Context) error {
+	if err := a.sip.Drain(ctx); err != nil {
+		a.log.Warn("stopping with calls up", "err", err)
+	}
+	a.web.Close()
+	a.sip.Close()
+	for _, c := range a.closers {
+		c()
+	}
+	if a.stop != nil {
+		a.stop()
+	}
+	a.background.Wait()
+	return a.store.close()
+}
+
+// Reload takes over what can be changed while the server runs: for now the certificate's files.
+func (a *App) Reload(cfg config.Config) error {
+	return a.cert.Reload(cfg.TLS.Certificate, cfg.TLS.Key)
+}

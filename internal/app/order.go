@@ -1,0 +1,50 @@
+package app
+
+import (
+	"parley/internal/config"
+	"parley/internal/core"
+	"parley/internal/feature/admission"
+	"parley/internal/feature/location"
+	"parley/internal/feature/mode"
+)
+
+// order is THE list of features that take part in a call's plan, in the order they decide.
+func order(cfg config.Config, accounts core.Accounts, loc core.Location) core.Routers {
+	return core.Routers{
+		// May the caller reach the callee at all?
+		{Name: "admission", Router: &admission.Router{Accounts: accounts, Services: services(cfg)}},
+		// Is it a service of this server?
+		// Where are the callee's devices?
+		{Name: "location", Router: &location.Router{Location: loc, Ring: cfg.Calls.Ring}},
+		// How shall it run?
+		{Name: "mode", Router: modeRouter(cfg)},
+	}
+}
+
+// services are the addresses that belong to the server.
+func services(cfg config.Config) []string {
+	if cfg.Echo.Enabled {
+		return []string{cfg.Echo.Name}
+	}
+	return nil
+}
+
+func modeRouter(cfg config.Config) *mode.Router {
+	r := &mode.Router{}
+	switch cfg.Calls.Anchor {
+	case config.AnchorNAT:
+		r.Anchor = mode.BehindNAT
+	case config.AnchorAlways:
+		r.Anchor = mode.Always
+	case config.AnchorNever:
+		r.Anchor = mode.Never
+	}
+	switch cfg.Calls.Mode {
+	case config.ModeProxied:
+		r.Force = new(core.Proxied)
+	case config.ModeBackToBack:
+		r.Force = new(core.BackToBack)
+	case config.ModeAuto:
+	}
+	return r
+}

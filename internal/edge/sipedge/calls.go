@@ -1,0 +1,110 @@
+package sipedge
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"parley/internal/core"
+)
+
+// maxCalls bounds the table of live calls; past it a call still runs, but isn't listed.
+const maxCalls = 100_000
+
+// LiveCall is a call as status shows it.
+type LiveCall struct {
+	ID       string
+	From, To string
+	Plan     string
+	By       string // who answered
+	Since    time.Time
+	Answered time.Time // zero while it rings
+}
+
+// calls is the table of live calls: what is counted for status and waited for at the end.
+// A proxied call that nobody hangs up (both phones lost their power) is forgotten after the longest
+// time a call may last.
+type calls struct {
+	mu   sync.Mutex
+	byID map[string]*LiveCall
+	log  *slog.Logger
+}
+
+func (c *calls) begin(call *core.Call, plan *core.Plan, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byID == nil {
+		c.byID = map[string]*LiveCall{}
+	}
+	if len(c.byID) >= maxCalls {
+		return
+	}
+	c.byID[call.ID] = &LiveCall{
+		ID: call.ID, From: call.From.Address.String(), To: call.To.String(), Plan: plan.String(), Since: now,
+	}
+}
+
+func (c *calls) answered(id, by string, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if call, ok := c.byID[id]; ok && call.Answered.IsZero() {
+		call.By, call.Answered = by, now
+	}
+}
+
+// end takes a call out of the table.
+func (c *calls) end(id, why string) {
+	c.mu.Lock()
+	call, ok := c.byID[id]
+	delete(c.byID, id)
+	c.mu.Unlock()
+	if ok && c.log != nil {
+		c.log.Info("call ended", "call", id, "from", call.From, "to", call.To, "by", call.By, "why", why)
+	}
+}
+
+// endUnanswered takes a call out of the table if nobody answered it.
+func (c *calls) endUnanswered(id string) {
+	c.mu.Lock()
+	call, ok := c.byID[id]
+	over := ok && call.Answered.IsZero()
+	c.mu.Unlock()
+	if over {
+		c.end(id, "not answered")
+	}
+}
+
+// forget drops calls that began before a time.
+func (c *calls) forget(before time.Time) {
+	c.mu.Lock()
+	var old []string
+	for id, call := range c.byID {
+		if call.Since.Before(before) {
+			old = append(old, id)
+		}
+	}
+	c.mu.Unlock()
+	for _, id := range old {
+		c.end(id, "longer than any call may last")
+	}
+}
+
+func (c *calls) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.byID)
+}
+
+// list gives at most n live calls, in no order.
+func (c *calls) list(n int) []LiveCall {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]LiveCall, 0, min(n, len(c.byID)))
+	for _, call := range c.byID {
+		if len(out) == n {
+			break
+		}
+		out = append(out, *call)
+	}
+	return out
+}
