@@ -217,7 +217,7 @@ func Default() Config {
 			FirstDelay:    time.Second,
 			MaxDelay:      time.Minute,
 			Forget:        15 * time.Minute,
-			SHA256Agents:  []string{"baresip", "Linphone"},
+			SHA256Agents:  []string{"Linphone"},
 		},
 		Calls: Calls{
 			Mode:        ModeAuto,
