@@ -176,8 +176,20 @@ func (b *Builder) find(i int, h Header, name string) int {
 	return -1
 }
 
-// make keeps a new field and gives its number in order.
-func (b *Builder) make(h Header, name, value string) (n int16, ok bool) {
+// put makes a new field the one at i of order.
+func (b *Builder) put(i int, e edit) *Builder {
+	if b.made < inlineEdits {
+		b.edits[b.made] = e
+	} else {
+		b.more = append(b.more, e)
+	}
+	b.order[i] = ^int16(b.made)
+	b.made++
+	return b
+}
+
+// allow refuses a field that would not stay one field.
+func (b *Builder) allow(name, value string) bool {
 	switch {
 	case !all(name, isToken):
 		b.fail(ErrBuild, "header name "+name)
@@ -186,37 +198,30 @@ func (b *Builder) make(h Header, name, value string) (n int16, ok bool) {
 	case b.made >= maxEdits:
 		b.fail(ErrTooLong, name)
 	}
-	if b.err != nil {
-		return 0, false
-	}
-	if e := (edit{h, name, value}); b.made < inlineEdits {
-		b.edits[b.made] = e
-	} else {
-		b.more = append(b.more, e)
-	}
-	b.made++
-	return ^int16(b.made - 1), true
+	return b.err == nil
 }
 
 func (b *Builder) insert(i int, h Header, name, value string) *Builder {
-	n, ok := b.make(h, name, value)
-	if !ok {
+	if !b.allow(name, value) {
 		return b
 	}
 	if b.count == maxFields {
 		return b.fail(ErrTooLong, name)
 	}
 	copy(b.order[i+1:b.count+1], b.order[i:b.count])
-	b.order[i] = n
 	b.count++
-	return b
+	return b.put(i, edit{h, name, value})
 }
 
 func (b *Builder) replace(i int, h Header, name, value string) *Builder {
-	if n, ok := b.make(h, name, value); ok {
-		b.order[i] = n
+	if !b.allow(name, value) {
+		return b
 	}
-	return b
+	if f := b.order[i]; f < 0 {
+		*b.edit(f) = edit{h, name, value}
+		return b
+	}
+	return b.put(i, edit{h, name, value})
 }
 
 func (b *Builder) drop(i int) {
