@@ -13,7 +13,7 @@ import (
 var ErrHops = errors.New("proxy: too many hops")
 
 // ForwardACK passes the ACK for a 2xx on to a flow. It belongs to no transaction, so it goes
-// statelessly (rfc3261#16.11, rfc6026#8.9): the same ACK always gets the same branch. ack is as
+// statelessly (rfc3261#16.11): the same ACK always gets the same branch. ack is as
 // Preprocess left it; edit, which may be nil, makes further changes: the credentials
 // of the INVITE are in its ACK too.
 func (p *Proxy) ForwardACK(ack *sip.Message, to sip.Flow, edit func(*sip.Builder)) error {

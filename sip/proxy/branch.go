@@ -19,7 +19,7 @@ type branch struct {
 	breadth uint32
 	stop    func() // Timer C
 	over    bool   // the final response is there, or will not come
-	heard   bool   // some response came
+	heard   bool   // it rang, or said something of the kind
 	ringing bool   // nothing has ended it early
 	expired bool   // it rang too long
 }
@@ -50,7 +50,6 @@ func (b *branch) start() {
 
 // Response takes a response of the target (rfc3261#16.7).
 func (b *branch) Response(_ *transaction.Client, resp *sip.Message) {
-	b.heard = true
 	switch status := resp.Status(); {
 	case status == 100: // step 5: goes no further than here
 	case status < 200:
@@ -65,6 +64,7 @@ func (b *branch) Response(_ *transaction.Client, resp *sip.Message) {
 }
 
 func (b *branch) provisional(resp *sip.Message) {
+	b.heard = true
 	if b.ctx.done {
 		return
 	}
@@ -101,7 +101,8 @@ func (b *branch) fail(err error) {
 }
 
 // tryNext goes on with the next flow of the same device if the answer speaks of the flow
-// rather than of the device (rfc5626#5.3), and reports whether it does.
+// rather than of the device (rfc5626#7), and reports whether it does. A device that rang has
+// been reached.
 func (b *branch) tryNext(a answer) bool {
 	c, next := b.ctx, b.target.Next
 	lost := a.fault || a.status == 430 || a.status == 408 && !b.heard || b.target.Fail != 0
@@ -142,7 +143,7 @@ func (b *branch) expire() {
 	b.cancel("")
 }
 
-// timerC is rfc3261#16.8. Without any provisional response Timer B has come before.
+// timeC is rfc3261#16.8. Without any provisional response Timer B has come before.
 func (b *branch) timeC() {
 	b.stop = nil
 	if b.over {

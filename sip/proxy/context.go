@@ -18,7 +18,7 @@ type Context struct {
 	server   *transaction.Server
 	req      *sip.Message
 	f        Forward
-	observer Observer
+	observer guarded
 	callID   string
 	mark     string // loop mark of the request as received
 	invite   bool
@@ -35,7 +35,7 @@ type Context struct {
 
 	closed     bool // no new branches: answered, declined by 6xx, cancelled, or the caller is gone
 	done       bool // the caller has a final response, or gets none
-	served     bool // the server transaction is over
+	served     bool // the server transaction is over, and so done is true
 	ended      bool
 	cancelled  int // status to tell after a CANCEL; 0: none came
 	best       answer
@@ -56,16 +56,15 @@ const maxDialogs = 64
 // Forward starts forwarding the request of a server transaction. It may be called from
 // any goroutine and returns at once.
 func (p *Proxy) Forward(s *transaction.Server, f Forward) *Context {
-	c := &Context{proxy: p, server: s, req: f.Request, f: f, observer: f.Observer}
+	c := &Context{proxy: p, server: s, req: f.Request, f: f}
 	if c.req == nil {
 		c.req = s.Request()
 	}
-	if c.observer == nil {
-		c.observer = silent{}
-	}
+	c.observer = guarded{c.f.Observer, c}
 	c.callID = c.req.CallID()
 	c.invite = c.req.Method() == sip.INVITE
 	p.active.Add(1)
+	s.Handle(c) // what happened before is told now: nobody rings for a call that is cancelled
 	p.layer.Do(c.callID, c.start)
 	return c
 }
@@ -82,12 +81,14 @@ func (c *Context) Cancel(status int, reason string) {
 
 // start runs on the shard.
 func (c *Context) start() {
+	if c.done {
+		return
+	}
 	c.mark = c.proxy.mark(c.server.Request())
 	c.total = c.incomingBreadth()
 	c.breadth = c.total
 	hops, ok := hopsLeft(c.req, c.proxy.hops)
 	c.hops = hops
-	c.server.Handle(c) // a CANCEL that came before is told here or right after
 	switch {
 	case !ok:
 		c.consider(answer{status: 483})
@@ -201,7 +202,7 @@ func (c *Context) success(b *branch, resp *sip.Message) {
 // pass forwards a response as it is but for our Via, and tells the observer of new finals.
 func (c *Context) pass(b *branch, resp *sip.Message) {
 	if c.served {
-		return // rfc6026#8.2: there is no transaction to forward it in
+		return // rfc6026#7.1: there is no transaction to forward it in
 	}
 	out, err := resp.Edit().Pop(sip.HeaderVia).Message()
 	if err != nil {
@@ -300,7 +301,7 @@ func (c *Context) Ended(_ *transaction.Server, _ error) {
 
 // release ends the context when nothing holds it any more.
 func (c *Context) release() {
-	if c.ended || !c.served || c.running > 0 || c.live > 0 {
+	if c.ended || !c.served || c.live > 0 {
 		return
 	}
 	c.ended = true

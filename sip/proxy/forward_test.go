@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -330,7 +331,7 @@ func TestAnswerThatCameTooLate(t *testing.T) {
 	web.got(sip.CANCEL)
 	sc.clock.advance(10 * time.Second)
 	web.answers(200)
-	sc.callerGot("200") // rfc6026#8.2
+	sc.callerGot("200") // rfc6026#7.1
 	sc.nothingLeft()
 	if got, want := sc.heard.String(), "bob done 200, caller told 200 of bob, web done 200, ended"; got != want {
 		t.Errorf("the observer heard %q, not %q", got, want)
@@ -419,7 +420,7 @@ func TestDeclinedBeforehandSendsNothingMore(t *testing.T) {
 
 func TestNextFlowOfTheSameDevice(t *testing.T) {
 	t.Parallel()
-	for _, why := range []string{"430", "down", "silent", "known"} {
+	for _, why := range []string{"430", "408", "down", "silent", "known"} {
 		t.Run(why, func(t *testing.T) {
 			t.Parallel()
 			sc := newScene(t)
@@ -439,6 +440,10 @@ func TestNextFlowOfTheSameDevice(t *testing.T) {
 			case "430":
 				two.gotNo(sip.INVITE)
 				one.answers(430)
+			case "408":
+				one.answers(100)
+				two.gotNo(sip.INVITE)
+				one.answers(408)
 			case "silent":
 				two.gotNo(sip.INVITE)
 				sc.clock.advance(33 * time.Second)
@@ -452,18 +457,22 @@ func TestNextFlowOfTheSameDevice(t *testing.T) {
 	}
 }
 
-func TestNextFlowIsNotForBusyDevices(t *testing.T) {
+func TestNextFlowIsNotForDevicesThatAnswered(t *testing.T) {
 	t.Parallel()
-	sc := newScene(t)
-	one, two := sc.phone("one"), sc.phone("two")
-	first, second := one.target(), two.target()
-	first.Next = &second
-	sc.forward = proxy.Forward{Waves: []proxy.Wave{{Targets: []proxy.Target{first}}}}
-	sc.invites()
-	one.answers(486)
-	two.gotNo(sip.INVITE)
-	sc.callerGot("486")
-	sc.nothingLeft()
+	for _, answers := range [][]int{{486}, {180, 408}} {
+		sc := newScene(t)
+		one, two := sc.phone("one"), sc.phone("two")
+		first, second := one.target(), two.target()
+		first.Next = &second
+		sc.forward = proxy.Forward{Waves: []proxy.Wave{{Targets: []proxy.Target{first}}}}
+		sc.invites()
+		for _, status := range answers {
+			one.answers(status)
+		}
+		two.gotNo(sip.INVITE)
+		sc.callerGot(strings.Trim(fmt.Sprint(answers), "[]"))
+		sc.nothingLeft()
+	}
 }
 
 func TestNextFlowIsNotForThoseGivenUp(t *testing.T) {

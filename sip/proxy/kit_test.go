@@ -14,7 +14,8 @@ import (
 	"parley/sip/transaction"
 )
 
-// fakeClock is a time that moves when told to, and only when all work is done.
+// fakeClock is a time that moves when told to, and only when all work is done. Its steps are
+// coarse: the tests of this package let minutes pass, many times over.
 type fakeClock struct {
 	mu    sync.Mutex
 	idle  sync.Cond

@@ -83,13 +83,13 @@ type Target struct {
 	URI  string   // the new Request-URI
 	Flow sip.Flow // the way there
 	// Routes are Route values to go before those that the request has, such as the Path
-	// that the target registered over (rfc3327#5.3); the first ends on top.
+	// that the target registered over (rfc3327#5.4); the first ends on top.
 	Routes []string
 	// Fail, if not 0, says that the target can't be reached and what that counts as, 430 or
 	// 480 say; nothing is sent to it.
 	Fail int
 	// Next is another flow of the same device. It is tried when this one can't be reached
-	// or does not answer at all, or tells 430 (rfc5626#5.3).
+	// does not answer, or is told to be gone by 430 or, before it rang, by 408 (rfc5626#7).
 	Next *Target
 }
 
@@ -111,13 +111,14 @@ type Forward struct {
 	Waves []Wave
 	// RecordRoute makes the Record-Route value that names a flow. Each branch gets two: the
 	// caller's flow below, the target's above it, so that requests inside the dialog come
-	// and go over the same flows in both directions (rfc5658#3). An empty value is left out, and
+	// and go over the same flows in both directions (rfc5658#5). An empty value is left out, and
 	// of two equal ones one. nil: the request is not record-routed.
 	RecordRoute func(sip.Flow) string
 	// Edit makes further changes to what is sent to a target: taking credentials away, adding
-	// an asserted identity. Our Via goes on top after it. May be nil.
+	// an asserted identity. Our Via goes on top after it. May be nil. A panic in it or in
+	// RecordRoute is the end of this one branch.
 	Edit func(*sip.Builder, *Target)
-	// Observer hears what becomes of the request. May be nil.
+	// Observer hears what becomes of the request. May be nil. A panic in it is logged.
 	Observer Observer
 }
 
@@ -136,11 +137,3 @@ type Observer interface {
 	// Ended: all transactions are over; nothing else is called after it.
 	Ended()
 }
-
-// silent is the Observer of those who have none.
-type silent struct{}
-
-func (silent) Provisional(*Target, *sip.Message) {}
-func (silent) Branch(*Target, int, error)        {}
-func (silent) Final(*Target, *sip.Message)       {}
-func (silent) Ended()                            {}

@@ -118,7 +118,7 @@ func setStrictRoutes(b *sip.Builder, req *sip.Message, t *Target, first sip.URI)
 	b.Add(sip.HeaderRoute, "<"+t.URI+">")
 }
 
-// recordRoute adds the two Record-Routes of a branch (rfc3261#16.6, rfc5658#3).
+// recordRoute adds the two Record-Routes of a branch (rfc3261#16.6, rfc5658#5).
 func (f *Forward) recordRoute(b *sip.Builder, caller, target sip.Flow) {
 	if f.RecordRoute == nil {
 		return
@@ -142,7 +142,8 @@ func via(f sip.Flow, branch, mark string) string {
 }
 
 // request makes what is sent to a target.
-func (c *Context) request(t *Target, breadth uint32) (*sip.Message, error) {
+func (c *Context) request(t *Target, breadth uint32) (_ *sip.Message, err error) {
+	defer c.guard("Edit", &err)
 	b := c.req.Edit()
 	if err := setRoutes(b, c.req, t); err != nil {
 		return nil, err
