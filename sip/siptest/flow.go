@@ -38,7 +38,8 @@ type Flow struct {
 	sent    []Sent
 	seen    int
 	lose    func(*sip.Message) bool
-	err     error
+	err     error // what Send returns, if the test wants it to fail
+	down    bool  // closed: nothing mends that
 }
 
 // Pipe makes two joined flows of a network (sip.UDP ...): near for the code under test,
@@ -92,9 +93,9 @@ func (f *Flow) Advertised() string {
 // Send records m and hands it to the other end, unless the test wants it to fail or be lost.
 func (f *Flow) Send(m *sip.Message) error {
 	f.mu.Lock()
-	if f.err != nil {
-		defer f.mu.Unlock()
-		return f.err
+	if err := f.failure(); err != nil {
+		f.mu.Unlock()
+		return err
 	}
 	f.sent = append(f.sent, Sent{f.now().Sub(f.start), m})
 	lost := f.lose != nil && f.lose(m)
@@ -103,6 +104,13 @@ func (f *Flow) Send(m *sip.Message) error {
 		f.other.arrive(m)
 	}
 	return nil
+}
+
+func (f *Flow) failure() error {
+	if f.down {
+		return ErrDown
+	}
+	return f.err
 }
 
 func (f *Flow) arrive(m *sip.Message) {
@@ -142,7 +150,7 @@ func (f *Flow) Lose(lose func(*sip.Message) bool) {
 	f.lose = lose
 }
 
-// Fail makes Send return err from now on; nil mends it.
+// Fail makes Send return err from now on; nil mends it. What was closed stays closed.
 func (f *Flow) Fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -156,8 +164,8 @@ func (f *Flow) Close() {
 	}
 	for _, end := range []*Flow{f, f.other} {
 		end.mu.Lock()
-		if !errors.Is(end.err, ErrDown) {
-			end.err = ErrDown
+		if !end.down {
+			end.down = true
 			close(end.done)
 		}
 		end.mu.Unlock()

@@ -10,7 +10,7 @@ type cancelling struct {
 
 // wantCancel keeps the wish until a provisional response allows the CANCEL (rfc3261#9.1).
 func (c *Client) wantCancel(reason string) {
-	if !c.isInvite() || c.final || c.cancel != nil || c.state == terminated {
+	if !c.isInvite() || c.cancel != nil || c.state == terminated {
 		return
 	}
 	c.cancel = &cancelling{reason: reason}

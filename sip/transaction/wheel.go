@@ -72,20 +72,9 @@ func (w *wheel) run(now time.Time) {
 		w.now = max(w.now, last)
 		return
 	}
-	if last-w.now > slots { // the machine slept: each slot once is enough
-		w.jump(last)
-		return
-	}
 	for w.now < last {
 		w.now++
 		w.expire(w.now % slots)
-	}
-}
-
-func (w *wheel) jump(last int64) {
-	w.now = last
-	for i := range int64(slots) {
-		w.expire((last + 1 + i) % slots)
 	}
 }
 
