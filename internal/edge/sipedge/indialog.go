@@ -87,7 +87,7 @@ type byeObserver struct {
 
 func (o *byeObserver) Provisional(*proxy.Target, *sip.Message) {}
 func (o *byeObserver) Branch(*proxy.Target, int, error)        {}
-func (o *byeObserver) Final(*proxy.Target, *sip.Message)       {}
+func (o *byeObserver) Final(*proxy.Target, *sip.Message)       { o.edge.calls.end(o.callID, "hung up") }
 
 // Ended also comes for a BYE that nobody answered: its sender has hung up all the same.
 func (o *byeObserver) Ended() { o.edge.calls.end(o.callID, "hung up") }
