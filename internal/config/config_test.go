@@ -239,6 +239,17 @@ func TestLoadWithoutAFile(t *testing.T) {
 	}
 }
 
+func TestSetDomains(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	if err := c.SetDomains("Example.org", "192.0.2.1"); err == nil || c.Server.Domains[0] != "localhost" {
+		t.Errorf("an address as a domain: %v, domains are %v", err, c.Server.Domains)
+	}
+	if err := c.SetDomains("Example.org"); err != nil || c.Server.Domains[0] != "example.org" {
+		t.Errorf("%v, domains are %v", err, c.Server.Domains)
+	}
+}
+
 func TestDiff(t *testing.T) {
 	t.Parallel()
 	a, b := Default(), Default()

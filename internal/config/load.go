@@ -12,6 +12,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"parley/internal/address"
 )
 
 // MaxFile is the longest configuration file that is read, in bytes.
@@ -30,6 +32,20 @@ func Load(file string, base Config) (Config, error) {
 		return base, fmt.Errorf("config: read %s: %w", file, err)
 	}
 	return Parse(file, text, base)
+}
+
+// SetDomains takes the server's domains from somewhere else than a file.
+func (c *Config) SetDomains(names ...string) error {
+	out := make([]string, len(names))
+	for i, name := range names {
+		d, err := address.Domain(name)
+		if err != nil {
+			return fmt.Errorf("config: %q is not a domain: %w", shorten(name), err)
+		}
+		out[i] = d
+	}
+	c.Server.Domains = out
+	return nil
 }
 
 // Parse is Load on a text; file names it in problems, and is where relative names in it
