@@ -15,6 +15,7 @@ type Clock struct {
 
 	mu      sync.Mutex
 	rest    sync.Cond
+	start   time.Time
 	now     time.Time
 	busy    int
 	tickers []*ticker
@@ -28,7 +29,8 @@ type ticker struct {
 
 // NewClock starts at a fixed moment.
 func NewClock() *Clock {
-	c := &Clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c := &Clock{start: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c.now = c.start
 	c.rest.L = &c.mu
 	return c
 }
@@ -40,11 +42,11 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// Tick calls f at each whole multiple of d, from inside Advance.
+// Tick calls f at each whole multiple of d since the start, from inside Advance.
 func (c *Clock) Tick(d time.Duration, f func()) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := &ticker{every: d, next: c.now.Truncate(d).Add(d), f: f}
+	t := &ticker{every: d, next: c.now.Add(d - c.now.Sub(c.start)%d), f: f}
 	c.tickers = append(c.tickers, t)
 	return func() { c.remove(t) }
 }

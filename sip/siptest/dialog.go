@@ -67,7 +67,7 @@ func (d *Dialog) Make(method sip.Method, edits ...Edit) *sip.Message {
 	if err != nil {
 		panic("siptest: " + err.Error())
 	}
-	via.Params = via.Params.With("branch", Branch())
+	via.Branch = Branch()
 	b := sip.NewRequest(method, d.target).Set(sip.HeaderVia, via.String())
 	for _, r := range d.routes {
 		b.Add(sip.HeaderRoute, r)

@@ -77,7 +77,8 @@ func (p *Peer) parse(text string) {
 // TCP makes a peer with a connection to server.
 func TCP(t testing.TB, name, server string) *Peer {
 	t.Helper()
-	conn, err := net.Dial("tcp", server)
+	var d net.Dialer
+	conn, err := d.DialContext(t.Context(), "tcp", server)
 	if err != nil {
 		t.Fatalf("siptest: %v", err)
 	}
@@ -87,7 +88,8 @@ func TCP(t testing.TB, name, server string) *Peer {
 // TLS makes a peer with a TLS connection to server.
 func TLS(t testing.TB, name, server string, config *tls.Config) *Peer {
 	t.Helper()
-	conn, err := tls.Dial("tcp", server, config)
+	d := tls.Dialer{Config: config}
+	conn, err := d.DialContext(t.Context(), "tcp", server)
 	if err != nil {
 		t.Fatalf("siptest: %v", err)
 	}

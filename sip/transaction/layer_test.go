@@ -2,6 +2,7 @@ package transaction
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -236,7 +237,7 @@ func TestRequestAfterClose(t *testing.T) {
 	w.layer.Close()
 	h := waiter{make(chan error, 1)}
 	w.layer.Request(w.near, options(), h)
-	if err := <-h.end; err != ErrClosed {
+	if err := <-h.end; !errors.Is(err, ErrClosed) {
 		t.Errorf("ended with %v, want ErrClosed", err)
 	}
 }
