@@ -101,6 +101,17 @@ func (n *node) until(what string, ok func(Stats) bool) {
 	}
 }
 
+// empty checks that the tables hold nothing of connections.
+func (n *node) empty() {
+	n.t.Helper()
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	if len(n.conns)+len(n.peers)+len(n.dials)+len(n.groups)+n.accepted+n.dialled != 0 {
+		n.t.Errorf("left are %d connections, %d peers, %d attempts, %d groups; counts %d and %d",
+			len(n.conns), len(n.peers), len(n.dials), len(n.groups), n.accepted, n.dialled)
+	}
+}
+
 func must[T any](t *testing.T) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()

@@ -15,6 +15,7 @@ import (
 // message means that there is nothing to answer; a violation, that it must not be
 // handed on.
 func (l *Layer) parse(text string, source netip.AddrPort) (*sip.Message, *sip.Violation) {
+	text, stamped := stampText(text, source)
 	m, err := sip.Parse(text)
 	if err != nil {
 		l.malformed(source, err)
@@ -31,12 +32,14 @@ func (l *Layer) parse(text string, source netip.AddrPort) (*sip.Message, *sip.Vi
 		}
 		return m, nil
 	}
-	stamped, err := stamp(m, source)
-	if err != nil {
+	if stamped {
+		return m, v
+	}
+	if m, err = stamp(m, source); err != nil {
 		l.malformed(source, err)
 		return nil, nil
 	}
-	return stamped, v
+	return m, v
 }
 
 func (l *Layer) malformed(source netip.AddrPort, err error) {

@@ -37,9 +37,12 @@ func TestVia(t *testing.T) {
 			source := netip.MustParseAddrPort(test.source)
 			m := must[*sip.Message](t)(sip.Parse(request("UDP", test.sentBy, "x")))
 			m = must[*sip.Message](t)(stamp(m, source))
+			if early, done := stampText(request("UDP", test.sentBy, "x"), source); !done || early != m.Text() {
+				t.Errorf("stamped before it is parsed (%v):\n%s\nwant\n%s", done, early, m.Text())
+			}
 			via, _ := m.Via()
-			params := sip.Params(via.Params)
-			for name, value := range (sip.Params(test.want)).All() {
+			params := via.Params
+			for name, value := range sip.Params(test.want).All() {
 				if got, ok := params.Get(name); !ok || got != value {
 					t.Errorf("%s is %q, want %q in %s", name, got, value, via)
 				}
@@ -60,6 +63,66 @@ func TestVia(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is stamped before it is parsed is the same as what is stamped afterwards.
+func FuzzStamp(f *testing.F) {
+	for _, sentBy := range []string{"192.0.2.7", "10.0.0.1:5070;rport", "h;received=1.2.3.4;rport=5", "[2001:db8::1];rport"} {
+		text := request("UDP", sentBy, "x")
+		f.Add(text)
+		f.Add(strings.Replace(text, "Via:", "v :", 1))
+		f.Add(strings.Replace(text, "Via: ", "Via:\r\n ", 1))
+		f.Add(strings.Replace(text, ";branch", " \r\n\t;branch", 1))
+		f.Add(strings.Replace(text, "\r\nMax", ", SIP/2.0/TCP a;x=\"y,z\" , b\r\nVia: SIP/2.0/UDP c\r\nMax", 1))
+		f.Add(strings.Replace(text, ";branch", ";x=\"a,b;rport\";branch", 1))
+		f.Add(strings.Replace(text, "OPTIONS sip:bob@example.org SIP/2.0", "SIP/2.0 200 OK", 1))
+		f.Add(strings.ReplaceAll(text, "\r\n", "\n"))
+		f.Add("\r\n" + text)
+		f.Add(strings.Replace(text, "Content-Length: 0\r\n", "", 1) + "Via: body\r\n")
+	}
+	source := netip.MustParseAddrPort("192.0.2.7:40000")
+	f.Fuzz(func(t *testing.T, text string) {
+		early, done := stampText(text, source)
+		if !done {
+			return
+		}
+		before, err1 := sip.Parse(text)
+		got, err2 := sip.Parse(early)
+		if (err1 == nil) != (err2 == nil) {
+			t.Fatalf("parses before: %v, after: %v", err1, err2)
+		}
+		if err1 != nil {
+			return
+		}
+		want := before
+		if before.IsRequest() {
+			var err error
+			if want, err = stamp(before, source); err != nil {
+				return // stamped late, it is malformed; early, Validate has the say
+			}
+		}
+		if got.Body() != want.Body() || fields(got) != fields(want) {
+			t.Fatalf("stamped early:\n%q\nlate:\n%q", got.Text(), want.Text())
+		}
+		if before.Validate() == nil && got.Validate() != nil {
+			t.Fatalf("no longer valid: %v", got.Validate())
+		}
+	})
+}
+
+// fields are the Vias one by one and the other header fields, but for Content-Length, which a
+// Builder adds.
+func fields(m *sip.Message) string {
+	var b strings.Builder
+	for via := range m.Values(sip.HeaderVia) {
+		b.WriteString(via + "\n")
+	}
+	for name, value := range m.Fields() {
+		if h := sip.HeaderByName(name); h != sip.HeaderContentLength && h != sip.HeaderVia {
+			b.WriteString(name + ":" + value + "\n")
+		}
+	}
+	return b.String()
 }
 
 func TestStampLeavesOtherVias(t *testing.T) {
