@@ -122,7 +122,7 @@ func (s *Source) TLS(minVersion uint16) *tls.Config {
 type Info struct {
 	SelfSigned  bool
 	Names       []string
-	NotAfter    time.Time
+	Until       time.Time
 	Fingerprint string // SHA-256, "AB:CD:..."
 }
 
@@ -132,7 +132,7 @@ func (s *Source) Info() Info {
 	i := Info{
 		SelfSigned:  bytes.Equal(leaf.RawSubject, leaf.RawIssuer),
 		Names:       slices.Clone(leaf.DNSNames),
-		NotAfter:    leaf.NotAfter,
+		Until:       leaf.NotAfter,
 		Fingerprint: fingerprint(leaf),
 	}
 	for _, ip := range leaf.IPAddresses {
