@@ -15,9 +15,9 @@ func family(base, addr string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("transport: listen address %q: %w", addr, err)
 	}
-	ip, err := netip.ParseAddr(host)
+	ip, _ := netip.ParseAddr(host) // of a name or "": none
 	switch {
-	case err != nil:
+	case !ip.IsValid():
 		return base, nil
 	case ip.Unmap().Is4():
 		return base + "4", nil

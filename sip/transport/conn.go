@@ -196,7 +196,7 @@ func (c *conn) run(ctx context.Context) {
 
 // message takes the text of one message from the reader.
 func (c *conn) message(text string) {
-	defer c.layer.survive(c.remote)
+	defer func() { c.layer.fault(recover(), c.remote) }()
 	m, v := c.layer.parse(text, c.remote)
 	if !c.heard(m != nil && v == nil) || m == nil {
 		return

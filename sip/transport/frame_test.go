@@ -13,8 +13,8 @@ import (
 
 // cut feeds a stream to a framer in pieces of the given sizes, over and over, and tells what
 // came out.
-func cut(stream []byte, max int, sizes []byte) (out []string, err error) {
-	f := framer{max: max}
+func cut(stream []byte, limit int, sizes []byte) (out []string, err error) {
+	f := framer{max: limit}
 	for i := 0; ; i++ {
 		for {
 			t, text, err := f.next()
@@ -123,9 +123,9 @@ func FuzzFramer(f *testing.F) {
 	f.Add([]byte("OPTIONS sip:a SIP/2.0\n\r\nContent-Length: 5\r\n\r\n"), []byte{1})
 	f.Add(bytes.Repeat([]byte("\r\n"), 9), []byte{0, 1})
 	f.Fuzz(func(t *testing.T, stream, sizes []byte) {
-		const max = 2000
-		whole, err1 := cut(stream, max, nil)
-		pieces, err2 := cut(stream, max, sizes)
+		const limit = 2000
+		whole, err1 := cut(stream, limit, nil)
+		pieces, err2 := cut(stream, limit, sizes)
 		if (err1 == nil) != (err2 == nil) {
 			t.Fatalf("whole: %q, %v; in pieces: %q, %v", whole, err1, pieces, err2)
 		}
@@ -133,8 +133,8 @@ func FuzzFramer(f *testing.F) {
 			t.Fatalf("whole: %q; in pieces: %q", whole, pieces)
 		}
 		for _, text := range whole {
-			if len(text) > max {
-				t.Fatalf("message of %d bytes, limit %d", len(text), max)
+			if len(text) > limit {
+				t.Fatalf("message of %d bytes, limit %d", len(text), limit)
 			}
 		}
 	})

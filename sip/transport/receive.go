@@ -26,16 +26,13 @@ func (l *Layer) parse(text string, source netip.AddrPort) (*sip.Message, *sip.Vi
 		l.count.violations.Add(1)
 		l.log.Debug("invalid message", "remote", source, "err", v)
 	}
-	if !m.IsRequest() {
-		if v != nil {
-			return nil, nil // rfc3261#18.1.2
-		}
-		return m, nil
+	switch {
+	case !m.IsRequest() && v != nil:
+		m = nil // a bad response is dropped
+	case m.IsRequest() && !stamped:
+		m, err = stamp(m, source)
 	}
-	if stamped {
-		return m, v
-	}
-	if m, err = stamp(m, source); err != nil {
+	if err != nil {
 		l.malformed(source, err)
 		return nil, nil
 	}
@@ -53,12 +50,12 @@ func (l *Layer) handle(f sip.Flow, m *sip.Message) {
 	l.config.Handler(f, m)
 }
 
-// survive is deferred around the handling of one message: a fault in it costs that message,
-// not the process.
-func (l *Layer) survive(remote netip.AddrPort) {
-	if r := recover(); r != nil {
+// fault is deferred, with what recover gives, around the handling of one message: a fault in
+// it costs that message, not the process.
+func (l *Layer) fault(recovered any, remote netip.AddrPort) {
+	if recovered != nil {
 		l.count.panics.Add(1)
-		l.log.Error("handling a message failed", "remote", remote, "panic", r, "stack", string(debug.Stack()))
+		l.log.Error("handling a message failed", "remote", remote, "panic", recovered, "stack", string(debug.Stack()))
 	}
 }
 

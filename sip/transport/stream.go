@@ -135,7 +135,7 @@ func (s *stream) ended(c *conn, f *framer, err error) string {
 // unframeable ends a connection whose next message can't be found (rfc3261#18.3), after a
 // response if there is a head to make it from.
 func (s *stream) unframeable(c *conn, f *framer, err error) {
-	defer c.layer.survive(c.remote)
+	defer func() { c.layer.fault(recover(), c.remote) }()
 	c.layer.malformed(c.remote, err)
 	m, perr := sip.Parse(string(f.head()))
 	if perr == nil && m.IsRequest() {

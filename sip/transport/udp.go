@@ -230,7 +230,7 @@ func destination6() func([]byte) netip.Addr {
 // take handles one datagram.
 func (u *udpListener) take(s *udpSocket, r *udpReader, d *ipv4.Message) {
 	source := addrPort(d.Addr)
-	defer u.layer.survive(source)
+	defer func() { u.layer.fault(recover(), source) }()
 	local := u.bound
 	if r.dst != nil {
 		a := r.dst(d.OOB[:d.NN])

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -38,7 +39,7 @@ func newDatagram() *datagram {
 	d.try = func(fd uintptr) bool {
 		for {
 			_, d.err = unix.SendmsgN(int(fd), d.b, d.oob, d.to, unix.MSG_DONTWAIT)
-			if d.err != unix.EINTR {
+			if !errors.Is(d.err, unix.EINTR) {
 				return true // also without room: waiting is not ours
 			}
 		}

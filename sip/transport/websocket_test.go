@@ -305,7 +305,7 @@ func TestWebSocketPings(t *testing.T) {
 
 func TestWebSocketStuckReader(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, Config{Limits: Limits{WriteTimeout: 3 * time.Second, QueueMessages: 50}})
+	n := newNode(t, Config{Limits: Limits{WriteTimeout: time.Second, QueueMessages: 50}})
 	c := rawWebSocket(t, n.web(false))
 	c.write(masked(1, request("WS", "h", "stuck")))
 	f := n.next().flow
@@ -340,7 +340,7 @@ func TestWebSocketShutdown(t *testing.T) {
 	}
 	stuck.closedIgnoringBytes()
 
-	resp := must[*http.Response](t)(s.Client().Get(s.URL)) //nolint:noctx // a test
+	resp := must[*http.Response](t)(s.Client().Get(s.URL))
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("after Close: %d", resp.StatusCode)
