@@ -148,7 +148,7 @@ func (s *stream) unframeable(c *conn, f *framer, err error) {
 
 func framingViolation(err error) *sip.Violation {
 	if errors.Is(err, sip.ErrTooLong) {
-		return &sip.Violation{Status: 513, Reason: "Message Too Large"} // rfc3261#21.5.14
+		return &sip.Violation{Status: 513, Reason: "Message Too Large"} // rfc3261#21.5.7
 	}
 	return &sip.Violation{Status: 400, Reason: "Bad Content-Length"}
 }
