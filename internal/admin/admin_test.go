@@ -422,7 +422,9 @@ func TestForeignUserIsTurnedAway(t *testing.T) {
 			t.Errorf("user %d asks user 1000's server: %v", uid, err)
 		}
 		_ = s.http.Close()
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	}
 }
 

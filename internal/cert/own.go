@@ -36,7 +36,7 @@ const (
 // own gives the server's own certificate, made now if there is none that will do.
 func (c Config) own() (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(filepath.Join(c.Folder, certificateFile), filepath.Join(c.Folder, keyFile))
-	why := ""
+	var why string
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		why = "there is none"

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -211,7 +212,7 @@ func TestAccepts(t *testing.T) {
 func TestReportsAllAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := Parse("f", []byte("[sip]\nidle = 1\nupd = []\n[nope]\nx = 1\n[echo]\nenabled = 0\n"), Default())
-	problems, ok := err.(Problems)
+	problems, ok := errors.AsType[Problems](err)
 	if !ok || len(problems) != 4 {
 		t.Fatalf("want 4 problems, got %v", err)
 	}
@@ -323,7 +324,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		problems, ok := err.(Problems)
+		problems, ok := errors.AsType[Problems](err)
 		if !ok {
 			t.Fatalf("not a list of problems: %v", err)
 		}
