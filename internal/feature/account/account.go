@@ -32,7 +32,7 @@ import (
 var (
 	ErrExists    = errors.New("account: the address is taken")
 	ErrDomain    = errors.New("account: the domain is not one of this server")
-	ErrPassword  = errors.New("account: a password has 1 to 1024 bytes and no control characters")
+	ErrPassword  = errors.New("account: a password is text of 1 to 1024 bytes without control characters")
 	ErrWrong     = errors.New("account: wrong password or no such account")
 	ErrOtherKey  = errors.New("account: the data folder's secret.key is not the one its accounts were made with")
 	ErrImporting = errors.New("account: another import is running")

@@ -57,8 +57,8 @@ func (s *Accounts) Import(ctx context.Context, r io.Reader, progress func(Progre
 	im := &importer{accounts: s, progress: progress}
 	err := im.run(ctx, r)
 	// The stage is cleared even if the caller has left.
-	if clear := s.stage.Clear(context.WithoutCancel(ctx)); err == nil && clear != nil {
-		err = clear
+	if failed := s.stage.Clear(context.WithoutCancel(ctx)); err == nil {
+		err = failed
 	}
 	if err != nil && !errors.Is(err, ErrRefused) {
 		err = fmt.Errorf("account: import: %w", err)

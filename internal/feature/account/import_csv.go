@@ -20,6 +20,7 @@ type table struct {
 	limit   *rowLimit
 	columns []string
 	rows    int
+	line    int // of the last row that could be read
 }
 
 // row is what a line says, or why it says nothing.
@@ -36,7 +37,7 @@ func newTable(r io.Reader) (*table, error) {
 	if mark, err := text.Peek(3); err == nil && bytes.Equal(mark, []byte("\ufeff")) {
 		_, _ = text.Discard(3) // as spreadsheets write it; it was peeked
 	}
-	t := &table{csv: csv.NewReader(text), limit: limit}
+	t := &table{csv: csv.NewReader(text), limit: limit, line: 1}
 	t.csv.FieldsPerRecord = -1
 	t.csv.ReuseRecord = true
 	header, err := t.csv.Read()
@@ -81,11 +82,15 @@ func (t *table) next(serves func(string) bool) (row, error) {
 		t.rows++
 		return row{refusal: &Refusal{bad.StartLine, "", "not CSV: " + bad.Err.Error()}}, nil
 	}
-	if err != nil {
+	if errors.Is(err, io.EOF) {
 		return row{}, err
+	}
+	if err != nil {
+		return row{}, fmt.Errorf("after line %d: %w", t.line, err)
 	}
 	t.rows++
 	line, _ := t.csv.FieldPos(0)
+	t.line = line
 	r, err := t.parse(record, serves)
 	if err != nil {
 		r.refusal = &Refusal{line, t.named(record), strings.TrimPrefix(strings.TrimPrefix(err.Error(), "address: "), "account: ")}

@@ -3,9 +3,9 @@ package account
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/md5" //nolint:gosec // rfc3261#22.4: phones know nothing better
+	"crypto/md5"
 	"crypto/pbkdf2"
-	"crypto/sha1" //nolint:gosec // rfc5802: SCRAM-SHA-1 is what every XMPP app has
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -15,6 +15,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/secure/precis"
 
@@ -151,7 +152,7 @@ func makeHA1(kind Kind, a core.Address, password string) []byte {
 
 // prepare is rfc8265#4.2: OpaqueString.
 func prepare(password string) (string, error) {
-	if password == "" || len(password) > 1024 {
+	if password == "" || len(password) > 1024 || !utf8.ValidString(password) {
 		return "", ErrPassword
 	}
 	p, err := precis.OpaqueString.String(password)
