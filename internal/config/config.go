@@ -118,7 +118,7 @@ type Calls struct {
 
 // Media is where the server's own RTP is sent and received.
 type Media struct {
-	Address       netip.Addr // zero: that of the signalling
+	Address       netip.Addr // zero: one that SIP listens on
 	PublicAddress netip.Addr // zero: sip.public_address
 	Ports         PortRange
 }

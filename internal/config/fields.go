@@ -201,7 +201,7 @@ func (c *Config) mediaSection() section {
 	m := &c.Media
 	return section{"media", "Where the server's own RTP goes.", []field{
 		{"address", ip(&m.Address), onRestart,
-			"The local address for RTP; empty: the one on which the signalling came.", ""},
+			"The local address for RTP; empty: one that SIP is told to listen on, or else one of this machine's, for IPv4 and IPv6 each.", ""},
 		{"public_address", ip(&m.PublicAddress), onRestart,
 			"What session descriptions show instead, behind a 1:1 NAT; empty: sip.public_address.", ""},
 		{"ports", ports(&m.Ports), onRestart,
