@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"parley/internal/core"
 )
 
@@ -22,10 +24,8 @@ import (
 type Store interface {
 	// Load gives every binding that lives beyond now.
 	Load(ctx context.Context, now time.Time, each func(core.Binding)) error
-	// Save puts and deletes bindings of one account in one transaction.
+	// Save puts and deletes bindings in one transaction.
 	Save(ctx context.Context, put []core.Binding, drop []core.Binding) error
-	// Refresh writes the times of bindings that are still there.
-	Refresh(ctx context.Context, list []core.Binding) error
 	// Expire deletes what has expired before now.
 	Expire(ctx context.Context, now time.Time) error
 }
@@ -153,7 +153,7 @@ func difference(now, next []core.Binding) (put, drop, refreshed []core.Binding) 
 		switch {
 		case at < 0 || !sameButTime(now[at], b):
 			put = append(put, b)
-		case !now[at].Expires.Equal(b.Expires) || now[at].CSeq != b.CSeq:
+		case !sameTime(now[at], b):
 			refreshed = append(refreshed, b)
 		}
 	}
@@ -165,7 +165,11 @@ func difference(now, next []core.Binding) (put, drop, refreshed []core.Binding) 
 	return put, drop, refreshed
 }
 
-// sameButTime: the device only says again what it said before. One that wants a much shorter life
+func sameTime(a, b core.Binding) bool {
+	return a.Expires.Equal(b.Expires) && a.Updated.Equal(b.Updated) && a.CSeq == b.CSeq && a.CallID == b.CallID
+}
+
+// sameButTime: the device only says again what it said before. One that wants a shorter life
 // than before means it; that is written at once.
 func sameButTime(a, b core.Binding) bool {
 	return a.Contact == b.Contact && a.Q == b.Q && a.Flow == b.Flow && a.Network == b.Network &&
@@ -175,28 +179,42 @@ func sameButTime(a, b core.Binding) bool {
 
 // Flush writes refreshes that are in memory only.
 func (t *Table) Flush(ctx context.Context) error {
-	var list []core.Binding
+	// All at once, so that the database commits them together.
+	g, ctx := errgroup.WithContext(ctx)
 	for i := range t.shards {
-		list = append(list, t.shards[i].takeDirty()...)
-	}
-	const batch = 500
-	for len(list) > 0 {
-		n := min(batch, len(list))
-		if err := t.store.Refresh(ctx, list[:n]); err != nil {
-			t.markDirty(list)
-			return err
+		if t.shards[i].isDirty() {
+			g.Go(func() error { return t.shards[i].flush(ctx, t.store) })
 		}
-		list = list[n:]
 	}
-	return nil
+	return g.Wait()
 }
 
-func (t *Table) markDirty(list []core.Binding) {
+func (s *shard) isDirty() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.dirty) > 0
+}
+
+// flush holds off changes: what it writes must not come after a newer word.
+func (s *shard) flush(ctx context.Context, store Store) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	list := s.takeDirty()
+	if len(list) == 0 {
+		return nil
+	}
+	err := store.Save(ctx, list, nil)
+	if err != nil {
+		s.markDirty(list)
+	}
+	return err
+}
+
+func (s *shard) markDirty(list []core.Binding) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, b := range list {
-		s := t.shard(b.Account)
-		s.mu.Lock()
 		s.dirty[dirtyKey{b.Account, b.Key}] = struct{}{}
-		s.mu.Unlock()
 	}
 }
 

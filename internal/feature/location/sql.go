@@ -32,7 +32,7 @@ func (s *sqlStore) Load(ctx context.Context, now time.Time, each func(core.Bindi
 	if err != nil {
 		return fmt.Errorf("location: load bindings: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
+	defer rows.Close()
 	for rows.Next() {
 		b, err := scan(rows)
 		if err != nil {
@@ -51,8 +51,10 @@ func scan(rows *sql.Rows) (b core.Binding, err error) {
 	if err != nil {
 		return b, err
 	}
-	if b.Source, err = netip.ParseAddrPort(source); err != nil {
-		return b, err
+	if source != "" {
+		if b.Source, err = netip.ParseAddrPort(source); err != nil {
+			return b, err
+		}
 	}
 	if path != "" {
 		b.Path = strings.Split(path, "\n")
@@ -64,13 +66,13 @@ func scan(rows *sql.Rows) (b core.Binding, err error) {
 func (s *sqlStore) Save(ctx context.Context, put, drop []core.Binding) error {
 	return s.db.Write(ctx, func(tx *sql.Tx) error {
 		for _, b := range drop {
-			if _, err := tx.Exec(`DELETE FROM binding WHERE local = $1 AND domain = $2 AND key = $3`,
+			if _, err := tx.ExecContext(ctx, `DELETE FROM binding WHERE local = $1 AND domain = $2 AND key = $3`,
 				b.Account.Local, b.Account.Domain, b.Key); err != nil {
 				return fmt.Errorf("location: delete binding: %w", err)
 			}
 		}
 		for _, b := range put {
-			if err := upsert(tx, b); err != nil {
+			if err := upsert(ctx, tx, b); err != nil {
 				return fmt.Errorf("location: write binding: %w", err)
 			}
 		}
@@ -78,8 +80,8 @@ func (s *sqlStore) Save(ctx context.Context, put, drop []core.Binding) error {
 	})
 }
 
-func upsert(tx *sql.Tx, b core.Binding) error {
-	_, err := tx.Exec(`INSERT INTO binding (local, domain, key, contact, call_id, cseq, q, flow, network, source, nated,
+func upsert(ctx context.Context, tx *sql.Tx, b core.Binding) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO binding (local, domain, key, contact, call_id, cseq, q, flow, network, source, nated,
 		instance, reg_id, user_agent, path, since, updated, expires)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 		ON CONFLICT (local, domain, key) DO UPDATE SET contact = excluded.contact, call_id = excluded.call_id,
@@ -87,27 +89,22 @@ func upsert(tx *sql.Tx, b core.Binding) error {
 		nated = excluded.nated, instance = excluded.instance, reg_id = excluded.reg_id, user_agent = excluded.user_agent,
 		path = excluded.path, since = excluded.since, updated = excluded.updated, expires = excluded.expires`,
 		b.Account.Local, b.Account.Domain, b.Key, b.Contact, b.CallID, int64(b.CSeq), b.Q, b.Flow, b.Network,
-		b.Source.String(), b.NATed, b.Instance, int64(b.RegID), b.UserAgent, strings.Join(b.Path, "\n"),
+		sourceText(b.Source), b.NATed, b.Instance, int64(b.RegID), b.UserAgent, strings.Join(b.Path, "\n"),
 		db.Millis(b.Since), db.Millis(b.Updated), db.Millis(b.Expires))
 	return err
 }
 
-func (s *sqlStore) Refresh(ctx context.Context, list []core.Binding) error {
-	return s.db.Write(ctx, func(tx *sql.Tx) error {
-		for _, b := range list {
-			if _, err := tx.Exec(`UPDATE binding SET call_id = $1, cseq = $2, updated = $3, expires = $4
-				WHERE local = $5 AND domain = $6 AND key = $7`, b.CallID, int64(b.CSeq), db.Millis(b.Updated),
-				db.Millis(b.Expires), b.Account.Local, b.Account.Domain, b.Key); err != nil {
-				return fmt.Errorf("location: refresh binding: %w", err)
-			}
-		}
-		return nil
-	})
+// sourceText is "" for a user agent of this process, which has no address.
+func sourceText(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 func (s *sqlStore) Expire(ctx context.Context, now time.Time) error {
 	return s.db.Write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.Exec(`DELETE FROM binding WHERE expires <= $1`, db.Millis(now)); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM binding WHERE expires <= $1`, db.Millis(now)); err != nil {
 			return fmt.Errorf("location: delete expired bindings: %w", err)
 		}
 		return nil
