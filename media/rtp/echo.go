@@ -1,15 +1,12 @@
 package rtp
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -157,18 +154,13 @@ func (e *Echo) readRTP() {
 			return
 		}
 		n, from, err := e.c.Pair.RTP.ReadFromUDPAddrPort(buf)
-		if err != nil && !passing(err) {
+		if err != nil && !Passing(err) {
 			return
 		}
 		if err == nil {
 			e.take(buf[:n], from, time.Now())
 		}
 	}
-}
-
-// passing says that an error of reading is not the end: time is up, or an ICMP message came.
-func passing(err error) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 func (e *Echo) wake(now time.Time) time.Time {
@@ -256,7 +248,7 @@ func (e *Echo) readRTCP() {
 	buf := make([]byte, MaxPacket)
 	for !e.closed() {
 		n, from, err := e.c.Pair.RTCP.ReadFromUDPAddrPort(buf)
-		if err != nil && !passing(err) {
+		if err != nil && !Passing(err) {
 			return
 		}
 		if err == nil && IsRTCP(buf[:n]) {

@@ -37,6 +37,14 @@ func (l *Latch) Expect(want netip.AddrPort, peer netip.Addr, now time.Time) {
 	l.peer, l.since, l.moved = peer.Unmap(), now, now.Add(moving)
 }
 
+// Forget unlearns everything: another peer is to come.
+func (l *Latch) Forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.want, l.peer, l.since = netip.AddrPort{}, netip.Addr{}, time.Time{}
+	l.got, l.moved = netip.AddrPort{}, time.Time{}
+}
+
 // Take says whether a packet from there is the peer's.
 func (l *Latch) Take(from netip.AddrPort, now time.Time) bool {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())

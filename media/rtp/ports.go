@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 )
@@ -107,6 +108,12 @@ func port(c *net.UDPConn) uint16 {
 		return 0
 	}
 	return uint16(a.Port)
+}
+
+// Passing says that an error of reading from a port is not its end: time was up, or an ICMP
+// message came.
+func Passing(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // Close gives the ports back. Further calls do nothing.

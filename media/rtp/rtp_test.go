@@ -297,4 +297,8 @@ func TestLatchMovesAfterNewDescription(t *testing.T) {
 	if l.Take(at("198.51.100.7:3"), now.Add(moving+1)) {
 		t.Error("it moved long after the description")
 	}
+	l.Forget()
+	if _, ok := l.Target(); ok || l.Take(at("198.51.100.7:2"), now) {
+		t.Error("it did not forget")
+	}
 }

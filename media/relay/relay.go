@@ -1,0 +1,272 @@
+// Package relay passes the RTP and RTCP (RFC 3550) of a call from one end to the other over ports
+// of its own, so that two phones behind NATs that know no ICE hear each other. It changes the
+// addresses of their descriptions (RFC 3264) and nothing else: what the packets hold,
+// encrypted by SDES or not, stays as it is. A peer's media is taken from where it comes from
+// (RFC 4961), learned once and again only after a new description.
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"parley/media/rtp"
+	"parley/sdp"
+)
+
+// What an anchor refuses.
+var (
+	ErrForm   = errors.New("relay: media of this form can't be relayed")
+	ErrMedia  = errors.New("relay: there is no media to relay")
+	ErrClosed = errors.New("relay: the call is over")
+	errLeg    = errors.New("relay: leg was not announced")
+)
+
+// Config of a Relay. Ports is needed; every other zero value takes its default.
+type Config struct {
+	Ports *rtp.Ports
+	// MaxMedia is how many media of a call are relayed; further ones are refused. Default 4.
+	MaxMedia int
+	// Strict never takes media from an address that signalling doesn't know.
+	Strict bool
+	Log    *slog.Logger
+}
+
+// Relay makes anchors.
+type Relay struct{ c Config }
+
+// New makes a Relay.
+func New(c Config) *Relay {
+	if c.MaxMedia == 0 {
+		c.MaxMedia = 4
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Relay{c: c}
+}
+
+// Anchor is one call's media, as a back-to-back user agent wants it. Leg 0 is the caller; all
+// others are who is called, of whom one will answer, and share the ports towards them.
+type Anchor struct {
+	r *Relay
+
+	mu      sync.Mutex
+	legs    map[int]*leg
+	streams map[int]*stream // by index of the medium
+	told    int             // counts what legs were told
+	closed  bool
+	running sync.WaitGroup
+}
+
+// leg is what is known of one end of the call.
+type leg struct {
+	name string
+	peer netip.Addr // where its signalling comes from; zero if not known
+	said *sdp.Description
+}
+
+// Anchor makes the anchor of a call. No port is open before it has an offer.
+func (r *Relay) Anchor() *Anchor {
+	return &Anchor{r: r, legs: map[int]*leg{}, streams: map[int]*stream{}}
+}
+
+// Leg announces a leg, or that its signalling comes from elsewhere now.
+func (a *Anchor) Leg(index int, name string, peer netip.Addr) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if l := a.legs[index]; l != nil {
+		l.peer = peer
+		return
+	}
+	a.legs[index] = &leg{name: name, peer: peer}
+}
+
+// family is an address of the kind that the leg wants media at.
+func (l *leg) family() netip.Addr {
+	if l.said != nil {
+		for _, m := range l.said.Media {
+			if h := m.Address().Addr(); m.Port != 0 && h.IsValid() {
+				return h
+			}
+		}
+	}
+	return l.peer
+}
+
+// Offer turns an offer of one leg into the one for another.
+func (a *Anchor) Offer(_ context.Context, from, to int, body string) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d, err := a.read(from, to, body)
+	if err != nil {
+		return "", err
+	}
+	host := a.r.c.Ports.Host(a.legs[to].family())
+	n, err := a.redirect(d, host, func(i int, _ *sdp.Media) (*end, error) { return a.end(i, to, host) })
+	if err == nil && n == 0 {
+		err = ErrMedia
+	}
+	if err != nil {
+		return "", err
+	}
+	return d.String(), nil
+}
+
+// Answer turns the answer of one leg into the one for the leg whose offer that was, and lets media
+// flow between them.
+func (a *Anchor) Answer(_ context.Context, from, to int, body string) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	answered := a.heldBy(from)
+	d, err := a.read(from, to, body)
+	if err != nil {
+		return "", err
+	}
+	offer := a.legs[to].said
+	if offer == nil {
+		return "", ErrMedia
+	}
+	host := a.r.c.Ports.Host(a.legs[to].family())
+	now := time.Now()
+	_, err = a.redirect(d, host, func(i int, m *sdp.Media) (*end, error) {
+		fe := answered[i]
+		if fe == nil || i >= len(offer.Media) || offer.Media[i].Port == 0 {
+			return nil, nil // it was not offered
+		}
+		te, err := a.end(i, to, host)
+		if err != nil {
+			return nil, err
+		}
+		said := a.legs[from].said.Media[i]
+		fe.expect(from, said.Address(), said.RTCP(), a.legs[from].peer, now)
+		te.expect(to, offer.Media[i].Address(), offer.Media[i].RTCP(), a.legs[to].peer, now)
+		a.streams[i].join(fe, te)
+		return te, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	a.unrefused(d)
+	return d.String(), nil
+}
+
+// read reads a description and keeps it as what the leg said last.
+func (a *Anchor) read(from, to int, body string) (*sdp.Description, error) {
+	if a.closed {
+		return nil, ErrClosed
+	}
+	if a.legs[from] == nil || a.legs[to] == nil {
+		return nil, errLeg
+	}
+	said, err := sdp.Parse(body)
+	if err != nil {
+		return nil, fmt.Errorf("relay: read description of %s: %w", a.legs[from].name, err)
+	}
+	d, err := sdp.Parse(body) // another copy, to be changed
+	if err != nil {
+		return nil, fmt.Errorf("relay: read description of %s: %w", a.legs[from].name, err)
+	}
+	a.legs[from].said = said
+	return d, nil
+}
+
+// redirect gives every medium of a description the ports of the end that place finds; a nil end
+// refuses it. It gives the number of those that are relayed.
+func (a *Anchor) redirect(
+	d *sdp.Description, host netip.Addr, place func(int, *sdp.Media) (*end, error),
+) (relayed int, err error) {
+	d.DropICE()
+	d.DropBundle()
+	d.Redirect(host, func(i int, m *sdp.Media) (uint16, uint16) {
+		switch m.Form() {
+		case sdp.DTLS: // keys are agreed on the media path, which is not one here
+			err = ErrForm
+			return 0, 0
+		case sdp.Other:
+			return 0, 0
+		}
+		if relayed == a.r.c.MaxMedia || err != nil {
+			return 0, 0
+		}
+		var e *end
+		if e, err = place(i, m); err != nil || e == nil {
+			return 0, 0
+		}
+		relayed++
+		return e.pair.RTPPort(), e.pair.RTCPPort()
+	})
+	return relayed, err
+}
+
+// heldBy are the ends that a leg has been told of, by index of the medium.
+func (a *Anchor) heldBy(leg int) map[int]*end {
+	ends := map[int]*end{}
+	for i, s := range a.streams {
+		if e := s.heldBy(leg); e != nil {
+			ends[i] = e
+		}
+	}
+	return ends
+}
+
+// unrefused parts the ends of media that an answer refuses.
+func (a *Anchor) unrefused(d *sdp.Description) {
+	for i, s := range a.streams {
+		if i >= len(d.Media) || d.Media[i].Port == 0 {
+			s.part()
+		}
+	}
+}
+
+// end finds or opens the end of a medium towards a leg.
+func (a *Anchor) end(medium, to int, host netip.Addr) (*end, error) {
+	s := a.streams[medium]
+	if s == nil {
+		s = &stream{ends: map[side]*end{}}
+		a.streams[medium] = s
+	}
+	k := side{caller: to == 0, host: host}
+	e := s.ends[k]
+	if e == nil {
+		pair, err := a.r.c.Ports.Open(a.legs[to].family())
+		if err != nil {
+			return nil, err
+		}
+		e = newEnd(pair, a.r.c.Strict, a.r.c.Log)
+		s.ends[k] = e
+		a.running.Go(e.readRTP)
+		a.running.Go(e.readRTCP)
+	}
+	a.told++
+	e.users[to] = a.told
+	return e, nil
+}
+
+// Drop forgets a leg, and closes the ports that were for it alone.
+func (a *Anchor) Drop(index int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.legs, index)
+	for _, s := range a.streams {
+		s.drop(index)
+	}
+}
+
+// Close gives all ports back, and waits until nothing runs any more.
+func (a *Anchor) Close() {
+	a.mu.Lock()
+	a.closed = true
+	for _, s := range a.streams {
+		for _, e := range s.ends {
+			e.pair.Close()
+		}
+	}
+	a.streams = nil
+	a.mu.Unlock()
+	a.running.Wait()
+}
