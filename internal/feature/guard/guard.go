@@ -5,11 +5,12 @@
 // everybody wait who has not lately proved that account from where he is. So a guesser is slowed from one
 // address or from many, and the owner at his usual place is not.
 //
-// All of it is in memory and bounded. Accounts that do not exist are counted like those that do.
+// All of it is in memory and bounded, and filling it does not help a guesser: a count that makes somebody wait
+// gives way only to others that do, each of which costs as many wrong passwords. Accounts that do not exist are
+// counted like those that do.
 package guard
 
 import (
-	"container/list"
 	"net/netip"
 	"sync"
 	"time"
@@ -25,7 +26,8 @@ type Config struct {
 	Forget     time.Duration // time without a wrong password after which counting begins anew; default 15m
 	// Known is how long a source that proved an account counts as its owner's; default 30 days.
 	Known time.Duration
-	// Size is how many entries each table holds; default 50000, about 200 bytes each.
+	// Size is how many entries each table holds; default 50000, each 300 bytes, up to 1 KB for the places
+	// of an account.
 	Size int
 	Now  func() time.Time
 }
@@ -63,25 +65,22 @@ type Guard struct {
 	cfg Config
 
 	mu      sync.Mutex
-	pairs   table
-	sources table
-	whole   table
-	known   table
-}
-
-// pair is a source and an account.
-type pair struct {
-	source  netip.Prefix
-	account core.Address
+	pairs   *counts // of a source against one account
+	sources *counts // of a source against any
+	whole   *counts // of everybody unknown against one account
+	known   *places // from where accounts were proved
 }
 
 // New makes a Guard that has seen nothing.
 func New(cfg Config) *Guard {
-	g := &Guard{cfg: cfg.withDefaults()}
-	for _, t := range []*table{&g.pairs, &g.sources, &g.whole, &g.known} {
-		t.init(g.cfg.Size)
+	c := cfg.withDefaults()
+	return &Guard{
+		cfg:     c,
+		pairs:   newCounts(c.Size, c.FreeTries),
+		sources: newCounts(c.Size, c.FreeTries*sourceShare),
+		whole:   newCounts(c.Size, c.FreeTries*accountShare),
+		known:   newPlaces(c.Size),
 	}
-	return g
 }
 
 // Check implements core.Guard.
@@ -89,23 +88,20 @@ func (g *Guard) Check(source string, account core.Address) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now, from := g.cfg.Now(), group(source)
-	wait := max(
-		g.wait(&g.pairs, pair{from, account}, g.cfg.FreeTries, now),
-		g.wait(&g.sources, pair{source: from}, g.cfg.FreeTries*sourceShare, now),
-	)
-	if !g.isKnown(pair{from, account}, now) {
-		wait = max(wait, g.wait(&g.whole, pair{account: account}, g.cfg.FreeTries*accountShare, now))
+	wait := max(g.wait(g.pairs, pair{from, account}, now), g.wait(g.sources, pair{source: from}, now))
+	if !g.known.has(from, account, now, g.cfg.Known) {
+		wait = max(wait, g.wait(g.whole, pair{account: account}, now))
 	}
 	return wait
 }
 
 // wait is how long until the delay that the count has earned is over.
-func (g *Guard) wait(t *table, p pair, free int, now time.Time) time.Duration {
+func (g *Guard) wait(t *counts, p pair, now time.Time) time.Duration {
 	e := t.get(p)
-	if e == nil || now.Sub(e.last) >= g.cfg.Forget || e.count < free {
+	if e == nil || now.Sub(e.last) >= g.cfg.Forget || e.count < t.free {
 		return 0
 	}
-	return max(0, e.last.Add(g.delay(e.count-free)).Sub(now))
+	return max(0, e.last.Add(g.delay(e.count-t.free)).Sub(now))
 }
 
 // delay doubles with each wrong password past the free ones.
@@ -119,20 +115,15 @@ func (g *Guard) delay(over int) time.Duration {
 	return min(d, g.cfg.MaxDelay)
 }
 
-func (g *Guard) isKnown(p pair, now time.Time) bool {
-	e := g.known.get(p)
-	return e != nil && now.Sub(e.last) < g.cfg.Known
-}
-
 // Failed implements core.Guard.
 func (g *Guard) Failed(source string, account core.Address) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now, from := g.cfg.Now(), group(source)
-	g.pairs.count(pair{from, account}, now, g.cfg.Forget)
-	g.sources.count(pair{source: from}, now, g.cfg.Forget)
-	if !g.isKnown(pair{from, account}, now) {
-		g.whole.count(pair{account: account}, now, g.cfg.Forget)
+	g.pairs.add(pair{from, account}, now, g.cfg.Forget)
+	g.sources.add(pair{source: from}, now, g.cfg.Forget)
+	if !g.known.has(from, account, now, g.cfg.Known) {
+		g.whole.add(pair{account: account}, now, g.cfg.Forget)
 	}
 }
 
@@ -141,9 +132,9 @@ func (g *Guard) Failed(source string, account core.Address) {
 func (g *Guard) Succeeded(source string, account core.Address) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p := pair{group(source), account}
-	g.pairs.drop(p)
-	g.known.touch(p, g.cfg.Now())
+	from := group(source)
+	g.pairs.drop(pair{from, account})
+	g.known.add(from, account, g.cfg.Now())
 }
 
 // group is what counts as one source: an IPv4 address, or an IPv6 /64, all of which one person has.
@@ -162,62 +153,4 @@ func group(source string) netip.Prefix {
 		return netip.Prefix{}
 	}
 	return p
-}
-
-// table counts by key and forgets the one that was quiet for longest when it is full. Whoever fills it with
-// other keys from one source is made to wait by that source's own count, which each try moves to the front.
-type table struct {
-	size    int
-	entries map[pair]*list.Element
-	order   list.List // of *entry, the latest first
-}
-
-type entry struct {
-	key   pair
-	count int
-	last  time.Time
-}
-
-func (t *table) init(size int) {
-	t.size = size
-	t.entries = map[pair]*list.Element{}
-}
-
-func (t *table) get(p pair) *entry {
-	if e, ok := t.entries[p]; ok {
-		return e.Value.(*entry) //nolint:forcetypeassert,errcheck // the list holds nothing else
-	}
-	return nil
-}
-
-// touch gives the entry of a key, making room for it if it is new.
-func (t *table) touch(p pair, now time.Time) *entry {
-	if el, ok := t.entries[p]; ok {
-		t.order.MoveToFront(el)
-		e := t.get(p)
-		e.last = now
-		return e
-	}
-	if len(t.entries) >= t.size {
-		oldest := t.order.Back()
-		t.order.Remove(oldest)
-		delete(t.entries, oldest.Value.(*entry).key) //nolint:forcetypeassert,errcheck // as above
-	}
-	e := &entry{key: p, last: now}
-	t.entries[p] = t.order.PushFront(e)
-	return e
-}
-
-func (t *table) count(p pair, now time.Time, forget time.Duration) {
-	if e := t.get(p); e != nil && now.Sub(e.last) >= forget {
-		e.count = 0
-	}
-	t.touch(p, now).count++
-}
-
-func (t *table) drop(p pair) {
-	if el, ok := t.entries[p]; ok {
-		t.order.Remove(el)
-		delete(t.entries, p)
-	}
 }

@@ -2,8 +2,12 @@ package guard
 
 import (
 	"fmt"
+	"net/netip"
+	"sync"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"parley/internal/core"
 )
@@ -123,9 +127,145 @@ func TestTheTablesAreBounded(t *testing.T) {
 	for i := range 10000 {
 		b.Failed(fmt.Sprintf("10.0.%d.%d", i/250, i%250), core.Address{Local: fmt.Sprint("u", i), Domain: "example.org"})
 	}
-	for _, table := range []*table{&b.pairs, &b.sources, &b.whole} {
-		if len(table.entries) > 100 || table.order.Len() > 100 {
-			t.Errorf("a table of 100 holds %d", len(table.entries))
+	for name, c := range map[string]*counts{"pairs": b.pairs, "sources": b.sources, "whole": b.whole} {
+		if n := len(c.few.entries) + len(c.waiting.entries); n > 100 || c.few.order.Len()+c.waiting.order.Len() != n {
+			t.Errorf("of %s a table of 100 holds %d", name, n)
+		}
+	}
+	for i := range 10000 {
+		b.Succeeded("192.0.2.1", core.Address{Local: fmt.Sprint("u", i), Domain: "example.org"})
+	}
+	if n := len(b.known.accounts.entries); n > 100 {
+		t.Errorf("the places of %d accounts are remembered, want 100", n)
+	}
+}
+
+func TestAFloodOfMadeUpNamesDoesNotWipeAGuessersRecord(t *testing.T) {
+	t.Parallel()
+	b := newBench(100)
+	b.fail(60, "192.0.2.1", alice)
+	for i := range 5000 {
+		b.fail(1, fmt.Sprintf("2001:db8:1:%x::1", i), core.Address{Local: fmt.Sprint("made-up", i), Domain: "example.org"})
+	}
+	b.wants(t, "the guesser", "192.0.2.1", alice, time.Minute)
+	if b.Check("192.0.2.99", alice) == 0 {
+		t.Error("the guesser's next address does not wait")
+	}
+}
+
+func TestProvingOnesOwnAccountFromEverywhereDoesNotHideWhereOthersLive(t *testing.T) {
+	t.Parallel()
+	b := newBench(100)
+	b.Succeeded("198.51.100.7", alice)
+	for i := range 5000 {
+		b.Succeeded(fmt.Sprintf("2001:db8:1:%x::1", i), bob)
+	}
+	for i := range 1000 {
+		b.fail(1, fmt.Sprintf("203.0.%d.%d", i/250, i%250), alice)
+	}
+	b.wants(t, "alice at home", "198.51.100.7", alice, 0)
+	if n := len(*b.known.accounts.get(bob)); n != maxPlaces {
+		t.Errorf("%d places of bob are remembered, want %d", n, maxPlaces)
+	}
+}
+
+func TestAPlaceIsKnownForAMonth(t *testing.T) {
+	t.Parallel()
+	b := newBench(0)
+	b.Succeeded("198.51.100.7", alice)
+	attack := func() {
+		for i := range 100 {
+			b.fail(1, fmt.Sprintf("203.0.113.%d", i), alice)
+		}
+	}
+	b.now = b.now.Add(29 * 24 * time.Hour)
+	attack()
+	b.wants(t, "after 29 days", "198.51.100.7", alice, 0)
+	b.now = b.now.Add(2 * 24 * time.Hour)
+	attack()
+	if b.Check("198.51.100.7", alice) == 0 {
+		t.Error("a place not seen for a month is still the owner's")
+	}
+}
+
+func TestNamesThatNobodyHasAreCountedLikeOthers(t *testing.T) {
+	t.Parallel()
+	b := newBench(0)
+	nobody := core.Address{Local: "nobody", Domain: "example.org"}
+	for i := range 12 {
+		b.fail(1, "192.0.2.1", alice)
+		b.fail(1, "192.0.2.2", nobody)
+		if x, y := b.Check("192.0.2.1", alice), b.Check("192.0.2.2", nobody); x != y {
+			t.Errorf("after %d tries alice's guesser waits %v, nobody's %v", i+1, x, y)
+		}
+	}
+}
+
+// Whatever others do, who knows his password and is where he always is never waits; and nobody waits too long.
+func TestTheOwnerAtHomeNeverWaits(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		b := newBench(rapid.IntRange(2, 50).Draw(rt, "size"))
+		b.Succeeded("198.51.100.7", alice)
+		for range rapid.IntRange(0, 200).Draw(rt, "steps") {
+			source := fmt.Sprintf("203.0.113.%d", rapid.IntRange(0, 20).Draw(rt, "source"))
+			account := rapid.SampledFrom([]core.Address{alice, alice, bob}).Draw(rt, "account")
+			switch rapid.IntRange(0, 9).Draw(rt, "step") {
+			case 0:
+				b.Succeeded(source, bob)
+			case 1:
+				b.now = b.now.Add(time.Duration(rapid.IntRange(0, 1200).Draw(rt, "seconds")) * time.Second)
+			case 2:
+				b.Succeeded("198.51.100.7", alice)
+			default:
+				b.fail(rapid.IntRange(1, 60).Draw(rt, "tries"), source, account)
+			}
+			if wait := b.Check("198.51.100.7", alice); wait != 0 {
+				rt.Fatalf("the owner waits %v", wait)
+			}
+			if wait := b.Check(source, account); wait < 0 || wait > time.Minute {
+				rt.Fatalf("a wait of %v", wait)
+			}
+		}
+	})
+}
+
+func TestSourcesThatAreNoAddressesCountTogether(t *testing.T) {
+	t.Parallel()
+	b := newBench(0)
+	b.fail(6, "memory", alice)
+	if b.Check("", alice) == 0 {
+		t.Error("what is no address is not counted")
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	g := New(Config{Size: 10})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 200 {
+				source := fmt.Sprintf("192.0.%d.%d", i, j)
+				g.Failed(source, alice)
+				g.Check(source, alice)
+				g.Succeeded(source, bob)
+			}
+		})
+	}
+	wg.Wait()
+	if g.Check("198.51.100.1", alice) == 0 {
+		t.Error("1600 wrong passwords, and a stranger need not wait")
+	}
+}
+
+func BenchmarkCheckAndFail(b *testing.B) {
+	g := New(Config{})
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		source := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String()
+		if g.Check(source, alice) == 0 {
+			g.Failed(source, alice)
 		}
 	}
 }
