@@ -92,11 +92,25 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		queue:  make(chan *write, c.Queue),
 		done:   make(chan struct{}),
 	}
-	if err := d.begin(ctx); err != nil {
+	if err := d.begin(ctx, filepath.Dir(path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, explain(err)), d.writer.Close(), d.reader.Close())
 	}
 	go d.run()
 	return d, nil
+}
+
+// syncNames makes the names of new files last: a file that is synced is lost if its name is not.
+func syncNames(dirs ...string) error {
+	for _, dir := range dirs {
+		f, err := os.Open(dir)
+		if err != nil {
+			return fmt.Errorf("db: sync the data folder: %w", err)
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return fmt.Errorf("db: sync the data folder: %w", err)
+		}
+	}
+	return nil
 }
 
 // prepareFile makes the folder and the file before SQLite does, which would make it
@@ -148,7 +162,7 @@ func connections(path string, n int, lock, mode string) *sql.DB {
 }
 
 // begin checks that the settings took hold and makes the table of versions.
-func (d *DB) begin(ctx context.Context) error {
+func (d *DB) begin(ctx context.Context, dir string) error {
 	var mode string
 	if err := d.writer.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
 		return err
@@ -156,8 +170,10 @@ func (d *DB) begin(ctx context.Context) error {
 	if mode != "wal" {
 		return fmt.Errorf("db: the data folder's file system can't hold a write-ahead log (journal mode is %s)", mode)
 	}
-	_, err := d.writer.ExecContext(ctx, versionTable)
-	return err
+	if _, err := d.writer.ExecContext(ctx, versionTable); err != nil {
+		return err
+	}
+	return syncNames(dir, filepath.Dir(dir)) // the log has its name by now
 }
 
 // Read is the pool to read with. A read sees every write that has returned before.
