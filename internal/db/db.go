@@ -21,6 +21,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -103,6 +104,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 func syncNames(dirs ...string) error {
 	for _, dir := range dirs {
 		f, err := os.Open(dir)
+		if errors.Is(err, fs.ErrPermission) { // the folder's parent is not ours
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("db: sync the data folder: %w", err)
 		}
