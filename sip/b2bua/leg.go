@@ -14,7 +14,6 @@ type leg struct {
 	call    *Call
 	index   int // 0: the caller
 	target  *Target
-	wave    int
 	session *dialog.Session
 	flow    sip.Flow
 	watch   <-chan struct{} // closed when the flow is gone; nil if that is known or can't be

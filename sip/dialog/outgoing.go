@@ -2,10 +2,15 @@ package dialog
 
 import (
 	"errors"
+	"time"
 
 	"parley/sip"
 	"parley/sip/transaction"
 )
+
+// patience is how long a re-INVITE may be without a final answer after a provisional one: a
+// person may have to be asked, but the transaction alone would wait for ever.
+const patience = 3 * time.Minute
 
 // maxForks bounds the early dialogs of one INVITE.
 const maxForks = 32
@@ -199,7 +204,8 @@ type Outgoing struct {
 	client  *transaction.Client
 	seq     uint32
 	ackMsg  *sip.Message
-	answer  bool // a 2xx to our re-INVITE waits for its ACK
+	stop    func() // of a re-INVITE: what ends its wait
+	answer  bool   // a 2xx to our re-INVITE waits for its ACK
 	told    bool
 }
 
@@ -237,6 +243,16 @@ func (o *Outgoing) start() {
 		s.offers[o] = true
 	}
 	o.client = s.ua.cfg.Layer.Request(d.flow, req, o)
+	if o.method == sip.INVITE {
+		o.stop = s.ua.cfg.Layer.After(s.key.callID, patience, o.giveUp)
+	}
+}
+
+// giveUp cancels a re-INVITE that has no final answer; then it ends in 64*T1 at the latest.
+func (o *Outgoing) giveUp() {
+	if !o.told && o.client != nil {
+		o.client.Cancel("")
+	}
 }
 
 // ready says whether a request may be sent now.
@@ -346,6 +362,9 @@ func (o *Outgoing) Ended(_ *transaction.Client, err error) {
 
 func (o *Outgoing) tell(resp *sip.Message, err error) {
 	o.told = true
+	if o.stop != nil {
+		o.stop()
+	}
 	if o.done != nil {
 		o.done(o, resp, err)
 	}

@@ -163,12 +163,14 @@ func (s *Session) finish(e End) {
 	s.h.Ended(s, e)
 }
 
-// settle acknowledges answers that the handler has left without ACK.
+// settle acknowledges answers that the handler has left without ACK, and gives up what has no
+// answer.
 func (s *Session) settle() {
 	if s.call != nil {
 		s.call.settle()
 	}
 	if s.ours != nil {
+		s.ours.giveUp()
 		s.ours.acknowledge(nil)
 	}
 }

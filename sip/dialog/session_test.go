@@ -70,13 +70,8 @@ func TestAnswerIsRepeatedUntilACK(t *testing.T) {
 		in := k.incoming()
 		in.Respond(in.Response(200, ""))
 		var at []time.Duration
-		var bye *sip.Message
-		for bye == nil {
-			m := k.next()
-			if m.IsRequest() {
-				bye = m
-				break
-			}
+		bye := k.next()
+		for ; !bye.IsRequest(); bye = k.next() {
 			at = append(at, time.Since(start).Round(50*time.Millisecond))
 		}
 		// rfc3261#13.3.1.4: T1, doubling to T2, given up after 64*T1.
@@ -295,7 +290,9 @@ func TestGlare(t *testing.T) {
 			t.Errorf("a second INVITE: %v", err)
 		}
 		k.reply(ours, 200, "", "Contact: <sip:alice@192.0.2.7>")
-		<-done
+		if err := <-done; err.Error() != "OK" {
+			t.Errorf("our INVITE: %v", err)
+		}
 		o.ACK(nil)
 		ack := k.expect("ACK")
 		k.reply(ours, 200, "", "Contact: <sip:alice@192.0.2.7>") // again
@@ -317,6 +314,40 @@ func TestGlare(t *testing.T) {
 		k.expect("200")
 		k.expect("487") // rfc3261#15.1.2
 		k.want("ended")
+	})
+}
+
+func TestReinviteWithoutAnswer(t *testing.T) {
+	bubble(t, func(k *kit) {
+		s, _ := called(k)
+		told := make(chan error, 1)
+		s.Request(sip.INVITE, nil, func(_ *Outgoing, _ *sip.Message, err error) { told <- err })
+		ours := k.expect("INVITE")
+		k.reply(ours, 180, "", "")
+		k.quiet(patience - time.Second)
+		k.expect("CANCEL")
+		k.expect("BYE") // rfc3261#12.2.1.2
+		if err := <-told; !errors.Is(err, transaction.ErrTimeout) {
+			t.Errorf("the INVITE: %v", err)
+		}
+		k.want("ended")
+	})
+}
+
+func TestReinvitePendingAtTheEnd(t *testing.T) {
+	bubble(t, func(k *kit) {
+		s, _ := called(k)
+		s.Request(sip.INVITE, nil, nil)
+		ours := k.expect("INVITE")
+		k.reply(ours, 100, "", "")
+		s.End(0, "")
+		k.expect("CANCEL")
+		k.expect("BYE")
+		k.want("ended")
+		time.Sleep(time.Minute)
+		if st := k.layer.Stats(); st.Clients != 0 {
+			t.Errorf("%d transactions are left", st.Clients)
+		}
 	})
 }
 
@@ -356,7 +387,9 @@ func TestPeerIsLost(t *testing.T) {
 					k.reply(req, test.status, "", "")
 				}
 				k.expect("BYE")
-				<-told
+				if err := <-told; (err == nil) != (test.status != 0) {
+					t.Errorf("INFO: %v", err)
+				}
 				if end := k.want("ended").(End); !errors.Is(end.Err, test.end) {
 					t.Errorf("ended as %+v", end)
 				}

@@ -142,7 +142,7 @@ func (c *call) answer(body string) (*sdp.Description, sdp.Agreement, error) {
 // goes on as it was.
 func (c *call) refuse(in *dialog.Incoming, err error) {
 	c.echo.c.Log.Info("offer refused", "call", c.id, "err", err)
-	status, warning := 488, ""
+	status, warning := 488, `399 parley "The session description can't be read"`
 	switch {
 	case errors.Is(err, sdp.ErrSecure):
 		warning = `302 parley "Echo speaks plain RTP/AVP, not encrypted RTP"`
@@ -151,7 +151,7 @@ func (c *call) refuse(in *dialog.Incoming, err error) {
 	case errors.Is(err, sdp.ErrNoAudio):
 		warning = `304 parley "There is no audio in the offer"`
 	default:
-		status, warning = 400, `399 parley "The session description can't be read"`
+		status = 400
 	}
 	in.Respond(in.Response(status, "").Set(sip.HeaderWarning, warning))
 }
