@@ -120,13 +120,14 @@ func Start(t T, c Command) *Process {
 	t.Cleanup(func() {
 		_ = p.Stop(10 * time.Second)
 		if t.Failed() {
-			t.Logf("---- %s printed:\n%s", p.Name, tail(p.Log.String(), 20000))
+			t.Logf("---- %s printed:\n%s", p.Name, Tail(p.Log.String(), 20000))
 		}
 	})
 	return p
 }
 
-func tail(s string, most int) string {
+// Tail is the end of a long text.
+func Tail(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}

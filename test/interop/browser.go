@@ -1,0 +1,148 @@
+package interop
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"parley/test/harness"
+	"parley/test/harness/audio"
+)
+
+// Browser is JsSIP in a page of Chromium: browser/phone.mjs, told what to do by lines of JSON.
+type Browser struct {
+	account Account
+	server  *harness.Server
+	process *harness.Process
+	seen    int // of its log
+}
+
+// BrowserPage is where a page comes from, which a server has to allow: to be had before it starts.
+type BrowserPage struct{ port int }
+
+// NewBrowserPage finds a port for the page.
+func NewBrowserPage(t testing.TB) BrowserPage {
+	t.Helper()
+	return BrowserPage{harness.FreePorts(t, 1)[0]}
+}
+
+// Origin is the page's origin (RFC 6454).
+func (p BrowserPage) Origin() string { return fmt.Sprintf("http://127.0.0.1:%d", p.port) }
+
+// NewBrowser opens the page, which connects by secure WebSocket.
+func NewBrowser(t testing.TB, s *harness.Server, p BrowserPage, a Account, speech string) *Browser {
+	t.Helper()
+	dir, err := filepath.Abs("browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Browser{account: a, server: s}
+	b.process = harness.Start(t, harness.Command{
+		Name: a.User + "'s browser", Args: []string{"node", "phone.mjs", strconv.Itoa(p.port), speech}, Dir: dir,
+		Env: []string{"HOME=" + t.TempDir()},
+	})
+	b.await(t, "ready")
+	b.tell(t, "start", map[string]string{
+		"ws": fmt.Sprintf("wss://%s/sip", s.HTTPS), "uri": "sip:" + s.Address(a.User), "password": a.Password,
+	})
+	b.await(t, "connected")
+	return b
+}
+
+// await waits for an event and gives its detail; what came before it is past.
+func (b *Browser) await(t testing.TB, events ...string) (event, detail string) {
+	t.Helper()
+	m := b.process.WaitFrom(t, b.seen, fmt.Sprintf(`(?m)^\{"event":"(%s)","detail":(".*")\}$`, strings.Join(events, "|")))
+	b.seen += strings.Index(b.process.Log.String()[b.seen:], m[0]) + len(m[0])
+	if err := json.Unmarshal([]byte(m[2]), &detail); err != nil {
+		t.Fatalf("%s: %s: %v", b.process.Name, m[0], err)
+	}
+	return m[1], detail
+}
+
+func (b *Browser) tell(t testing.TB, what string, args map[string]string) {
+	t.Helper()
+	line := map[string]string{"do": what}
+	for k, v := range args {
+		line[k] = v
+	}
+	j, err := json.Marshal(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(b.process.Stdin, "%s\n", j); err != nil {
+		t.Fatalf("%s: %v", b.process.Name, err)
+	}
+}
+
+// Name is the library's and the browser's.
+func (b *Browser) Name() string { return "jssip in chromium" }
+
+// Register signs in.
+func (b *Browser) Register(t testing.TB) {
+	t.Helper()
+	b.tell(t, "register", nil)
+	if event, detail := b.await(t, "registered", "registrationFailed"); event != "registered" {
+		t.Fatalf("%s is not registered: %s", b.process.Name, detail)
+	}
+}
+
+// RegisterRefused signs in and gives the refusal.
+func (b *Browser) RegisterRefused(t testing.TB) string {
+	t.Helper()
+	b.tell(t, "register", nil)
+	event, detail := b.await(t, "registered", "registrationFailed")
+	if event != "registrationFailed" {
+		t.Fatalf("%s is registered", b.process.Name)
+	}
+	return detail
+}
+
+// Unregister signs out.
+func (b *Browser) Unregister(t testing.TB) {
+	t.Helper()
+	b.tell(t, "unregister", nil)
+	b.await(t, "unregistered")
+}
+
+// Dial calls.
+func (b *Browser) Dial(t testing.TB, address string) {
+	t.Helper()
+	b.tell(t, "dial", map[string]string{"to": address})
+}
+
+// AwaitRinging waits for an incoming call.
+func (b *Browser) AwaitRinging(t testing.TB) { t.Helper(); b.await(t, "incoming") }
+
+// Answer accepts the call.
+func (b *Browser) Answer(t testing.TB) { t.Helper(); b.tell(t, "answer", nil) }
+
+// AwaitTalking waits until the call is answered.
+func (b *Browser) AwaitTalking(t testing.TB) { t.Helper(); b.await(t, "confirmed") }
+
+// HangUp ends, cancels or declines the call.
+func (b *Browser) HangUp(t testing.TB) { t.Helper(); b.tell(t, "hangup", nil) }
+
+// AwaitIdle waits until the call is over.
+func (b *Browser) AwaitIdle(t testing.TB) { t.Helper(); b.await(t, "ended", "failed") }
+
+// Heard asks for the recording.
+func (b *Browser) Heard(t testing.TB) audio.Clip {
+	t.Helper()
+	b.tell(t, "recording", nil)
+	_, text := b.await(t, "recording done")
+	bytes, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := audio.Clip{Rate: 8000, Samples: make([]int16, len(bytes)/2)}
+	for i := range c.Samples {
+		c.Samples[i] = int16(binary.LittleEndian.Uint16(bytes[2*i:]))
+	}
+	return c
+}
