@@ -122,7 +122,7 @@ func FuzzAddress(f *testing.F) {
 func FuzzVia(f *testing.F) {
 	for _, s := range []string{
 		"SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport", "SIP / 2.0 / tcp  first.example.com : 4000 ; ttl=16",
-		"SIP/2.0/TLS [2001:db8::1]:5061;received=[::1];branch=\"q;x\"",
+		"SIP/2.0/TLS [2001:db8::1]:5061;received=[::1];branch=\"q;x\"", "SIP/2.0/UDP h;BrAnCh",
 	} {
 		f.Add(s)
 	}

@@ -88,11 +88,11 @@ func (v Via) String() string {
 	b = append(b, v.Network...)
 	b = append(b, ' ')
 	b = appendHostPort(b, v.Host, v.Port)
-	old, _ := v.Params.Get("branch")
+	old, has := v.Params.Get("branch")
 	if v.Branch == "" || v.Branch == old {
 		return string(append(b, v.Params...))
 	}
-	if old == "" {
+	if !has {
 		b = append(b, v.Params...)
 		b = append(b, ";branch="...)
 		return string(append(b, v.Branch...))
