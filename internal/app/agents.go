@@ -1,3 +1,110 @@
 package app
 
-func (a *App) addAgents() error { return nil }
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"parley/internal/config"
+	"parley/internal/feature/echo"
+	"parley/media/rtp"
+)
+
+// addAgents puts the user agents inside the process behind the edge.
+func (a *App) addAgents() error {
+	addresses, err := mediaAddresses(a.cfg)
+	if err != nil {
+		return err
+	}
+	a.ports, err = rtp.NewPorts(rtp.PortsConfig{
+		Addresses: addresses, Low: a.cfg.Media.Ports.Low, High: a.cfg.Media.Ports.High,
+	})
+	if err != nil {
+		return err
+	}
+	if !a.cfg.Echo.Enabled {
+		return nil
+	}
+	service := echo.New(echo.Config{
+		Layer: a.sip.Layer(), Ports: a.ports, Name: a.cfg.Echo.Name, MaxCalls: a.cfg.Echo.MaxCalls, Server: "parley", Log: a.log,
+	})
+	a.sip.AddAgent(echo.Agent, service)
+	a.closers = append(a.closers, func(ctx context.Context) error { return service.Close(ctx) })
+	return nil
+}
+
+// mediaAddresses are where RTP is received: what the configuration says, else where SIP listens, else
+// the addresses of this machine.
+func mediaAddresses(c config.Config) ([]rtp.Address, error) {
+	public := c.Media.PublicAddress
+	if !public.IsValid() {
+		public = c.SIP.PublicAddress
+	}
+	var found []netip.Addr
+	if c.Media.Address.IsValid() {
+		found = []netip.Addr{c.Media.Address}
+	} else if found = listened(c.SIP); len(found) == 0 {
+		var err error
+		if found, err = machine(); err != nil {
+			return nil, err
+		}
+	}
+	var out []rtp.Address
+	taken := map[bool]bool{}
+	for _, addr := range found {
+		if taken[addr.Is4()] {
+			continue
+		}
+		taken[addr.Is4()] = true
+		address := rtp.Address{Bind: addr}
+		if public.IsValid() && public.Is4() == addr.Is4() && !addr.IsLoopback() {
+			address.Public = public
+		}
+		out = append(out, address)
+	}
+	return out, nil
+}
+
+// listened are the addresses that SIP is told to listen on; none if it listens on all.
+func listened(c config.SIP) []netip.Addr {
+	var out []netip.Addr
+	for _, list := range [][]string{c.UDP, c.TCP, c.TLS} {
+		for _, text := range list {
+			host, _, err := net.SplitHostPort(text)
+			if err != nil {
+				continue
+			}
+			if addr, err := netip.ParseAddr(host); err == nil && !addr.IsUnspecified() {
+				out = append(out, addr.Unmap())
+			}
+		}
+	}
+	return out
+}
+
+// machine are this machine's own addresses, those that reach furthest first.
+func machine() ([]netip.Addr, error) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("app: read this machine's addresses: %w", err)
+	}
+	var far, near []netip.Addr
+	for _, a := range all {
+		prefix, err := netip.ParsePrefix(a.String())
+		if err != nil {
+			continue
+		}
+		switch addr := prefix.Addr().Unmap(); {
+		case addr.IsLoopback():
+			near = append(near, addr)
+		case addr.IsGlobalUnicast():
+			far = append(far, addr)
+		}
+	}
+	return append(far, near...), nil
+}
+
+// agentDeadline is how long services get to hang up when the server stops.
+const agentDeadline = 2 * time.Second

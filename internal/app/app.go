@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"parley/internal/address"
+	"parley/internal/admin"
 	"parley/internal/cert"
 	"parley/internal/config"
 	"parley/internal/core"
@@ -23,6 +24,7 @@ import (
 	"parley/internal/feature/location"
 	"parley/internal/feature/registrar"
 	"parley/internal/secret"
+	"parley/media/rtp"
 )
 
 // App is a server.
@@ -36,7 +38,9 @@ type App struct {
 	sip      *sipedge.Edge
 	web      *webedge.Edge
 	started  time.Time
-	closers  []func()
+	ports    *rtp.Ports
+	admin    *admin.Server
+	closers  []func(context.Context) error // of agents
 
 	mu        sync.Mutex
 	addresses map[string][]string
@@ -155,6 +159,9 @@ func (a *App) build(ctx context.Context) error {
 		SIP: a.sip.Transport().WebSocketHandler(a.cfg.Web.Origins...),
 		Log: a.log, Connections: a.cfg.SIP.Connections,
 	})
+	a.admin = admin.NewServer(admin.Config{
+		Dir: a.cfg.Server.Data, Users: users{a.store.accounts, a.cfg.Accounts.Strangers}, Reporter: a, Explainer: a, Log: a.log,
+	})
 	return a.addAgents()
 }
 
@@ -164,6 +171,9 @@ func (a *App) Start(ctx context.Context) error {
 	ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
 	a.background.Go(func() { a.location.Run(ctx) })
 	a.background.Go(func() { a.sip.Run(ctx) })
+	if err := a.admin.Start(ctx); err != nil {
+		return err
+	}
 	for _, l := range a.listeners(ctx) {
 		for _, addr := range l.addrs {
 			bound, err := l.listen(addr)
@@ -230,15 +240,33 @@ func (a *App) Stop(ctx context.Context) error {
 		a.log.Warn("stopping with calls up", "err", err)
 	}
 	a.web.Close()
+	a.closeAgents(ctx)
 	a.sip.Close()
-	for _, c := range a.closers {
-		c()
-	}
+	a.stopAdmin(ctx)
 	if a.stop != nil {
 		a.stop()
 	}
 	a.background.Wait()
 	return a.store.close()
+}
+
+// closeAgents has the services hang up, for which they get a little time even after the deadline.
+func (a *App) closeAgents(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), agentDeadline)
+	defer cancel()
+	for _, c := range a.closers {
+		if err := c(ctx); err != nil {
+			a.log.Warn("a service was stopped in the middle of a call", "err", err)
+		}
+	}
+}
+
+func (a *App) stopAdmin(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), agentDeadline)
+	defer cancel()
+	if err := a.admin.Stop(ctx); err != nil {
+		a.log.Warn("admin socket", "err", err)
+	}
 }
 
 // Reload takes over what can be changed while the server runs: for now the certificate's files.

@@ -4,6 +4,7 @@ import (
 	"parley/internal/config"
 	"parley/internal/core"
 	"parley/internal/feature/admission"
+	"parley/internal/feature/echo"
 	"parley/internal/feature/location"
 	"parley/internal/feature/mode"
 )
@@ -14,11 +15,19 @@ func order(cfg config.Config, accounts core.Accounts, loc core.Location) core.Ro
 		// May the caller reach the callee at all?
 		{Name: "admission", Router: &admission.Router{Accounts: accounts, Services: services(cfg)}},
 		// Is it a service of this server?
+		{Name: "echo", Router: echoRouter(cfg)},
 		// Where are the callee's devices?
 		{Name: "location", Router: &location.Router{Location: loc, Ring: cfg.Calls.Ring}},
 		// How shall it run?
 		{Name: "mode", Router: modeRouter(cfg)},
 	}
+}
+
+func echoRouter(cfg config.Config) *echo.Router {
+	if !cfg.Echo.Enabled {
+		return &echo.Router{}
+	}
+	return &echo.Router{Name: cfg.Echo.Name}
 }
 
 // services are the addresses that belong to the server.

@@ -134,6 +134,15 @@ func New(cfg Config, ports Ports) *Edge {
 // Transport is where listeners are added.
 func (e *Edge) Transport() *transport.Layer { return e.transport }
 
+// Layer is where agents inside the process have their transactions.
+func (e *Edge) Layer() *transaction.Layer { return e.layer }
+
+// Calls is how many calls ring or are up.
+func (e *Edge) Calls() int { return e.calls.count() }
+
+// Draining says that no new calls are taken any more.
+func (e *Edge) Draining() bool { return e.draining.Load() }
+
 // flow finds a flow by its ID: that of a peer or of an agent inside the process.
 func (e *Edge) flow(id string) (sip.Flow, bool) {
 	if f, ok := e.agents.flow(id); ok {

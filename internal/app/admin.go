@@ -1,0 +1,141 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"parley/internal/admin"
+	"parley/internal/core"
+	"parley/internal/feature/account"
+)
+
+// users shows the accounts as an operator handles them.
+type users struct {
+	*account.Accounts
+	strangers bool // what new accounts begin with
+}
+
+var _ admin.Users = users{}
+
+func (u users) Create(ctx context.Context, a core.Address, password string) error {
+	return readable(u.Accounts.Create(ctx, a, password, u.strangers))
+}
+
+func (u users) Delete(ctx context.Context, a core.Address) error {
+	return readable(u.Accounts.Delete(ctx, a))
+}
+
+func (u users) SetPassword(ctx context.Context, a core.Address, password string) error {
+	return readable(u.Accounts.SetPassword(ctx, a, password))
+}
+
+func (u users) SetStrangers(ctx context.Context, a core.Address, on bool) error {
+	return readable(u.Accounts.SetStrangers(ctx, a, on))
+}
+
+func (u users) Import(ctx context.Context, r io.Reader, progress func(admin.Progress)) (admin.Report, error) {
+	got, err := u.Accounts.Import(ctx, r, func(p account.Progress) {
+		if progress != nil {
+			progress(admin.Progress{Step: p.Step, Done: p.Done, Total: p.Total})
+		}
+	})
+	out := admin.Report{Accounts: got.Accounts, Refused: got.Refused}
+	for _, x := range got.Refusals {
+		out.Refusals = append(out.Refusals, admin.Refusal{Line: x.Line, Address: x.Address, Reason: x.Reason})
+	}
+	if errors.Is(err, account.ErrRefused) {
+		return out, nil
+	}
+	return out, readable(err)
+}
+
+// readable gives the errors that a person should read a form for him.
+func readable(err error) error {
+	for known, text := range map[error]string{
+		account.ErrExists:    "the address is taken",
+		account.ErrDomain:    "the domain is not one of this server's",
+		account.ErrPassword:  "a password has 1 to 1024 bytes and no control characters",
+		account.ErrImporting: "another import is running",
+		account.ErrOtherKey:  "secret.key in the data folder is not the one its accounts were made with",
+		core.ErrNoAccount:    "there is no such account",
+	} {
+		if errors.Is(err, known) {
+			return core.Fail(reason(known), text, err)
+		}
+	}
+	return err
+}
+
+func reason(known error) core.Reason {
+	switch known {
+	case core.ErrNoAccount:
+		return core.NotFound
+	case account.ErrExists, account.ErrImporting, account.ErrOtherKey:
+		return core.Conflict
+	}
+	return core.BadRequest
+}
+
+// closer ends what OpenUsers opened.
+type closer func() error
+
+func (c closer) Close() error { return c() }
+
+// OpenUsers opens the accounts of a data folder that no server runs on.
+func OpenUsers(ctx context.Context, dir string) (admin.Users, io.Closer, error) {
+	s, err := openStore(ctx, dir, account.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	return users{Accounts: s.accounts}, closer(s.close), nil
+}
+
+// Status implements admin.Reporter.
+func (a *App) Status(ctx context.Context) (admin.Status, error) {
+	accounts, err := a.store.accounts.Count(ctx)
+	if err != nil {
+		return admin.Status{}, err
+	}
+	c := a.cert.Info()
+	transport, transactions := a.sip.Transport().Stats(), a.sip.Layer().Stats()
+	return admin.Status{
+		Version: Version(), Process: os.Getpid(), Started: a.started, Stopping: a.sip.Draining(),
+		Domains: a.cfg.Server.Domains, Data: a.cfg.Server.Data, Listening: a.Addresses(),
+		Certificate: admin.Certificate{SelfSigned: c.SelfSigned, Names: c.Names, Until: c.Until, Fingerprint: c.Fingerprint},
+		Accounts:    accounts, Devices: a.location.Count(), Calls: a.sip.Calls(),
+		Connections: transport.Connections,
+		Counters: map[string]uint64{
+			"requests": transactions.Requests, "responses": transactions.Responses,
+			"retransmissions": transactions.Retransmits, "dropped": transactions.Dropped,
+			"malformed": transport.Malformed, "refused": transport.Refused,
+		},
+	}, nil
+}
+
+// Explain implements admin.Explainer: the same routers make the same plan, and nobody is called.
+func (a *App) Explain(ctx context.Context, from, to core.Address) (admin.Explanation, error) {
+	out := admin.Explanation{From: from.String(), To: to.String()}
+	if !a.serves(to.Domain) {
+		out.Refused = "other domains are not served"
+		return out, nil
+	}
+	known := false
+	if a.serves(from.Domain) {
+		if _, err := a.store.accounts.Account(ctx, from); err != nil {
+			return out, readable(err)
+		}
+		known = true
+	}
+	plan, err := a.routers.Plan(ctx, &core.Call{
+		ID: "explain", Method: "INVITE", From: core.Caller{Address: from, Known: known}, To: to, ToURI: "sip:" + to.String(),
+	})
+	out.Notes = plan.Notes
+	if err != nil {
+		out.Refused = core.AsError(err).Public
+		return out, nil
+	}
+	out.Plan, out.Why = plan.String(), plan.Why
+	return out, nil
+}
