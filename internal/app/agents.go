@@ -9,11 +9,13 @@ import (
 
 	"parley/internal/config"
 	"parley/internal/feature/echo"
+	"parley/media/relay"
 	"parley/media/rtp"
+	"parley/sip/b2bua"
 )
 
-// addAgents puts the user agents inside the process behind the edge.
-func (a *App) addAgents() error {
+// openPorts says where the server's own media is received.
+func (a *App) openPorts() error {
 	addresses, err := mediaAddresses(a.cfg)
 	if err != nil {
 		return err
@@ -21,9 +23,20 @@ func (a *App) addAgents() error {
 	a.ports, err = rtp.NewPorts(rtp.PortsConfig{
 		Addresses: addresses, Low: a.cfg.Media.Ports.Low, High: a.cfg.Media.Ports.High,
 	})
-	if err != nil {
-		return err
+	return err
+}
+
+// anchor makes what carries the media of a back-to-back call; nil if media is never to pass through us.
+func (a *App) anchor() func() b2bua.Media {
+	if a.cfg.Calls.Anchor == config.AnchorNever {
+		return nil
 	}
+	r := relay.New(relay.Config{Ports: a.ports, Log: a.log})
+	return func() b2bua.Media { return r.Anchor() }
+}
+
+// addAgents puts the user agents inside the process behind the edge.
+func (a *App) addAgents() error {
 	if !a.cfg.Echo.Enabled {
 		return nil
 	}

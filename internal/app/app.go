@@ -140,6 +140,9 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.openPorts(); err != nil {
+		return err
+	}
 	a.routers = order(a.cfg, a.store.accounts, a.location)
 	a.sip = sipedge.New(sipConfig(a.cfg, key, a.log), sipedge.Ports{
 		Accounts: a.store.accounts,
@@ -153,6 +156,7 @@ func (a *App) build(ctx context.Context) error {
 			Max: a.cfg.Registrar.MaxExpires, Contacts: a.cfg.Registrar.Contacts, Log: a.log,
 		}, a.location),
 		Addresses: address.FromSIP,
+		Anchor:    a.anchor(),
 	})
 	a.web = webedge.New(webedge.Config{
 		TLS: a.cert.TLS(uint16(a.cfg.TLS.MinVersion)),

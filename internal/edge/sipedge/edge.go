@@ -16,6 +16,7 @@ import (
 
 	"parley/internal/core"
 	"parley/sip"
+	"parley/sip/b2bua"
 	"parley/sip/digest"
 	"parley/sip/proxy"
 	"parley/sip/transaction"
@@ -70,6 +71,8 @@ type Ports struct {
 	Routers   core.Routers
 	Registrar Registrar
 	Addresses Addresses
+	// Anchor makes what carries a back-to-back call's media; nil lets bodies pass as they are.
+	Anchor func() b2bua.Media
 }
 
 // Edge is the SIP side of the server.
@@ -123,7 +126,7 @@ func New(cfg Config, ports Ports) *Edge {
 	cfg.Transport.Handler = e.layer.Receive
 	cfg.Transport.Log = cfg.Log
 	e.transport = transport.New(cfg.Transport)
-	e.b2b = &backToBack{edge: e}
+	e.b2b = newBackToBack(e)
 	e.calls.log = cfg.Log
 	e.proxy = proxy.New(proxy.Config{
 		Layer: e.layer, Log: cfg.Log, TimerC: cfg.TimerC, MaxBreadth: uint32(max(cfg.MaxBreadth, 0)), //nolint:gosec // a small setting
@@ -312,8 +315,8 @@ func (e *Edge) Drain(ctx context.Context) error {
 // Close stops everything at once.
 func (e *Edge) Close() {
 	e.stop()
-	e.transport.Close()
-	e.b2b.close()
+	e.b2b.close() // it says goodbye, so the way out has to be open still
 	e.working.Wait()
+	e.transport.Close()
 	e.layer.Close()
 }

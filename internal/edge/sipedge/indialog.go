@@ -98,7 +98,7 @@ func (e *Edge) onACK(f sip.Flow, ack *sip.Message) {
 		a.ACK(f, ack)
 		return
 	}
-	if e.b2b.ack(f, ack) {
+	if e.b2b.ack(ack) {
 		return
 	}
 	req, popped, err := proxy.Preprocess(ack, e.ours(f, ack.CallID()))
