@@ -184,6 +184,9 @@ func quote(s string) string {
 // cutTop splits s at the first sep that is neither inside quotes nor inside angle brackets.
 // An open quote or bracket reaches to the end.
 func cutTop(s string, sep byte) (before, after string, found bool) {
+	if strings.IndexByte(s, sep) < 0 {
+		return s, "", false
+	}
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; c {
 		case sep:

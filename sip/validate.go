@@ -75,6 +75,13 @@ func (m *Message) checkVia() *Violation {
 	if !m.Has(HeaderVia) {
 		return bad("Missing Via", "no Via")
 	}
+	if m.viaErr != nil {
+		return bad("Bad Via", m.viaErr.Error())
+	}
+	if m.viaVersion != "2.0" {
+		return bad("Bad Via", "version "+m.viaVersion)
+	}
+	top := true
 	for i := int(m.first[HeaderVia]) - 1; i < m.count; i++ {
 		f := m.field(i)
 		if f.header != HeaderVia {
@@ -82,9 +89,11 @@ func (m *Message) checkVia() *Violation {
 		}
 		// Empty elements count here: a Via is never optional (rfc3261#7.3.1).
 		rest := m.value(f)
-		for more := true; more; {
+		for more := true; more; top = false {
 			var one string
-			one, rest, more = cutTop(rest, ',')
+			if one, rest, more = cutTop(rest, ','); top {
+				continue // that was the topmost, read by Parse
+			}
 			if _, err := ParseVia(trim(one)); err != nil {
 				return bad("Bad Via", err.Error())
 			}

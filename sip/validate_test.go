@@ -102,3 +102,12 @@ func TestAnyBrokenRequestCanBeAnswered(t *testing.T) {
 		}
 	}
 }
+
+func TestViolationTellsTheLogEverything(t *testing.T) {
+	t.Parallel()
+	v := parse(t, wire(strings.Replace(options, "Call-ID: 1\n", "", 1))).Validate()
+	if v == nil {
+		t.Fatal("no violation")
+	}
+	same(t, "error", v.Error(), "sip: 400 Missing Call-ID: no Call-ID")
+}

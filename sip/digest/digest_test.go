@@ -184,6 +184,29 @@ func TestChallengesThatNobodyCanAnswer(t *testing.T) {
 	}
 }
 
+// Whoever makes a challenge or credentials by hand hears of what can't be done.
+func TestWhatCannotBeComputed(t *testing.T) {
+	t.Parallel()
+	if _, err := digest.HA1("SHA-512-256", "a", "r", "p"); !errors.Is(err, digest.ErrAlgorithm) {
+		t.Errorf("HA1: %v", err)
+	}
+	if _, err := (digest.Challenge{Algorithm: "MD5-sess"}).Answer("a", "p", digest.Request{}); !errors.Is(err, digest.ErrAlgorithm) {
+		t.Errorf("answer to a session: %v", err)
+	}
+	if _, err := (digest.Challenge{Qop: []string{"auth-int"}}).Answer("a", "p", digest.Request{}); !errors.Is(err, digest.ErrQop) {
+		t.Errorf("answer to auth-int: %v", err)
+	}
+	if err := (digest.Credentials{Algorithm: "x"}).Verify("ha1", "INVITE"); !errors.Is(err, digest.ErrAlgorithm) {
+		t.Errorf("unknown algorithm: %v", err)
+	}
+	if err := (digest.Credentials{Qop: "auth-int"}).Verify("ha1", "INVITE"); !errors.Is(err, digest.ErrQop) {
+		t.Errorf("auth-int: %v", err)
+	}
+	if err := (digest.Credentials{}).Verify("ha1", "INVITE"); !errors.Is(err, digest.ErrMismatch) {
+		t.Errorf("no response: %v", err)
+	}
+}
+
 func TestNonceLivesItsTime(t *testing.T) {
 	t.Parallel()
 	key := []byte("0123456789abcdef0123456789abcdef")
@@ -222,6 +245,13 @@ func TestNonceLivesItsTime(t *testing.T) {
 	}
 	if n.Make(start) == nonce {
 		t.Error("two nonces of one moment are equal")
+	}
+	short := digest.NewNonces([]byte("weak"), 0) // takes a random key and the usual lifetime
+	again := short.Make(start)
+	if short.Check(again, start.Add(digest.DefaultLifetime)) != digest.Fresh ||
+		short.Check(again, start.Add(digest.DefaultLifetime+time.Second)) != digest.Stale ||
+		digest.NewNonces([]byte("weak"), 0).Check(again, start) != digest.Bad {
+		t.Error("a weak key is used as it is, or the default lifetime is not")
 	}
 }
 
