@@ -19,7 +19,7 @@ func WebSocket(t testing.TB, name, url string, config *tls.Config) *Peer {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
-	conn, answer, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+	conn, answer, err := websocket.Dial(ctx, url, &websocket.DialOptions{ //nolint:bodyclose // it is the connection's
 		HTTPClient: client, Subprotocols: []string{"sip"},
 	})
 	if err != nil {

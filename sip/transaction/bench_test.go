@@ -2,6 +2,7 @@ package transaction
 
 import (
 	"testing"
+	"time"
 
 	"parley/sip"
 	"parley/sip/siptest"
@@ -33,12 +34,12 @@ func newLane() *lane {
 // transaction, is answered 200 there, and the answer goes back: the work of a proxy without
 // its own. The messages are made beforehand.
 func BenchmarkInvite(b *testing.B) {
-	answered := make(chan struct{}, b.N)
+	answered := make(chan struct{}, 200)
 	var l *Layer
 	in, out := newLane(), newLane()
 	type pair struct{ in, out, ok, back *sip.Message }
-	pairs := make([]pair, b.N)
-	byCall := make(map[string]*pair, b.N)
+	pairs := make([]pair, 20_000) // used again and again, long after their transactions ended
+	byCall := make(map[string]*pair, len(pairs))
 	for i := range pairs {
 		m := invite()
 		onward := rebuilt(m, siptest.With(sip.HeaderVia, "SIP/2.0/TCP 192.0.2.10;branch="+NewBranch()))
@@ -46,18 +47,19 @@ func BenchmarkInvite(b *testing.B) {
 		byCall[m.CallID()] = &pairs[i]
 	}
 	back := func(m *sip.Message) *sip.Message { return byCall[m.CallID()].back }
-	l = New(Config{Shards: 1, Limit: 1 << 30, OnRequest: func(s *Server) {
+	l = New(Config{Shards: 1, T1: 100 * time.Microsecond, OnRequest: func(s *Server) {
 		l.Request(out, byCall[s.Request().CallID()].out, &relayer{s, back})
 	}})
 	defer l.Close()
 	out.f = func(m *sip.Message) { l.Receive(out, byCall[m.CallID()].ok) }
 	in.f = func(*sip.Message) { answered <- struct{}{} }
 	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range pairs {
-		l.Receive(in, pairs[i].in)
-		if i >= 100 { // so many are under way at once
+	under := 0
+	for i := 0; b.Loop(); i++ {
+		l.Receive(in, pairs[i%len(pairs)].in)
+		if under++; under > 100 { // so many at once
 			<-answered
+			under--
 		}
 	}
 }
@@ -74,8 +76,8 @@ func (r *relayer) Ended(*Client, error)                  {}
 // BenchmarkOptions is a request to the same layer and back: a client and a server
 // transaction.
 func BenchmarkOptions(b *testing.B) {
-	reqs := make([]*sip.Message, b.N)
-	resps := make(map[string]*sip.Message, b.N)
+	reqs := make([]*sip.Message, 20_000)
+	resps := make(map[string]*sip.Message, len(reqs))
 	for i := range reqs {
 		reqs[i] = options()
 		resps[reqs[i].CallID()] = siptest.Response(reqs[i], 200)
@@ -87,9 +89,8 @@ func BenchmarkOptions(b *testing.B) {
 	far.f = func(m *sip.Message) { l.Receive(near, m) }
 	h := make(done)
 	b.ReportAllocs()
-	b.ResetTimer()
-	for _, m := range reqs {
-		l.Request(near, m, h)
+	for i := 0; b.Loop(); i++ {
+		l.Request(near, reqs[i%len(reqs)], h)
 		<-h
 	}
 }

@@ -174,6 +174,10 @@ func (c *Client) tell(resp *sip.Message) {
 }
 
 func (c *Client) fire(t *timer) {
+	c.shard.guard("timer", c.req.CallID(), func() { c.due(t) })
+}
+
+func (c *Client) due(t *timer) {
 	switch {
 	case t == &c.life:
 		c.expire()

@@ -353,6 +353,68 @@ func TestHandlersThatPanic(t *testing.T) {
 	w.empty()
 }
 
+// mine is a flow that explodes.
+type mine struct{ *siptest.Flow }
+
+func (mine) Send(*sip.Message) error { panic("mine") }
+
+func TestFlowThatPanics(t *testing.T) { // its transactions time out; the others go on
+	t.Parallel()
+	w := newWorld(t, sip.UDP, Config{})
+	bad := mine{w.near}
+	w.layer.Request(bad, invite(), clientSide{w})
+	w.layer.Request(bad, options(), clientSide{w})
+	w.layer.Receive(bad, siptest.Cancel(invite()))
+	w.arrive(options())
+	w.respond(w.server(), 200)
+	w.sent("0s 200 OPTIONS")
+	w.advance(time.Minute)
+	w.heard("0s OnRequest OPTIONS", "32s Ended INVITE: "+ErrTimeout.Error(),
+		"32s Ended OPTIONS: "+ErrTimeout.Error(), "32s Ended OPTIONS: <nil>")
+	w.empty()
+}
+
+// FuzzReceive gives the layer whatever can be parsed, and lets time pass.
+func FuzzReceive(f *testing.F) {
+	m := invite()
+	ok := siptest.Response(m, 200)
+	for _, seed := range []*sip.Message{
+		m, options(), ok, siptest.Response(m, 486), siptest.Ack(m, ok), siptest.Cancel(m), old(m, ""),
+		rebuilt(m, siptest.Without(sip.HeaderTo)), rebuilt(m, siptest.Without(sip.HeaderCSeq)),
+	} {
+		f.Add(seed.Text())
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := sip.Parse(text)
+		if err != nil {
+			return
+		}
+		var log bytes.Buffer
+		var mu sync.Mutex
+		w := newWorld(t, sip.UDP, Config{
+			T1: 10 * time.Millisecond, T2: 40 * time.Millisecond, T4: 50 * time.Millisecond,
+			Log: slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, nil)),
+		})
+		w.layer.config.OnRequest = func(s *Server) {
+			if resp, err := s.Request().Response(486, "").ToTag("x").Message(); err == nil {
+				s.Respond(resp)
+			}
+		}
+		w.layer.Receive(w.near, m)
+		w.layer.Receive(w.near, m)
+		c := w.layer.Request(w.near, m, nil)
+		w.advance(100 * time.Millisecond)
+		c.Cancel("")
+		w.advance(2 * time.Second)
+		w.layer.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.Contains(log.String(), "panic") {
+			t.Errorf("%q\n%s", text, log.String())
+		}
+	})
+}
+
 type lockedWriter struct {
 	mu *sync.Mutex
 	w  *bytes.Buffer

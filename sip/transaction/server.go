@@ -155,6 +155,10 @@ func (s *Server) trying() {
 }
 
 func (s *Server) fire(t *timer) {
+	s.shard.guard("timer", s.req.CallID(), func() { s.due(t) })
+}
+
+func (s *Server) due(t *timer) {
 	switch {
 	case t == &s.life:
 		s.expire()

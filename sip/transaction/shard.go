@@ -22,6 +22,14 @@ type event struct {
 	f      func()
 }
 
+// call is the Call-ID, for the log.
+func (e *event) call() string {
+	if e.msg == nil {
+		return ""
+	}
+	return e.msg.CallID()
+}
+
 // shard is one goroutine and all that it owns.
 type shard struct {
 	layer *Layer
@@ -113,7 +121,7 @@ func (sh *shard) run() {
 			break
 		}
 		for i := range batch {
-			sh.handle(&batch[i])
+			sh.guard("transaction", batch[i].call(), func() { sh.handle(&batch[i]) })
 			batch[i] = event{}
 			sh.layer.busy(-1)
 		}
@@ -168,7 +176,7 @@ func (sh *shard) handle(e *event) {
 	case e.client != nil:
 		e.client.start()
 	default:
-		sh.guard("queued function", "", e.f)
+		e.f()
 	}
 }
 
@@ -226,12 +234,13 @@ func (sh *shard) stray(f sip.Flow, m *sip.Message) {
 	}
 }
 
-// guard runs a handler; ok is false if it panicked.
+// guard runs a handler; ok is false if it panicked. All else that runs on the shard is inside
+// one as well: a flow's Send is somebody else's code too.
 func (sh *shard) guard(what, call string, f func()) (ok bool) {
 	defer func() {
 		if r := recover(); r != nil {
-			sh.layer.log.Error("handler panicked", "in", what, "call", call,
-				"panic", r, "stack", string(debug.Stack()))
+			sh.layer.log.Error("panic", "in", what, "call", call,
+				"value", r, "stack", string(debug.Stack()))
 		}
 	}()
 	f()
