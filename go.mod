@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/alecthomas/kong v1.12.1
 	github.com/coder/websocket v1.8.15
+	github.com/google/licensecheck v0.3.1
 	github.com/pelletier/go-toml/v2 v2.2.4
 	github.com/pion/rtp v1.8.23
 	github.com/pion/sdp/v3 v3.0.16

@@ -41,7 +41,7 @@ func ParseAddress(s string) (Address, error) {
 // quoted, the URI, the parameters, and whether the URI stood in angle brackets.
 func cutAddress(s string) (display, uri string, params Params, angle, ok bool) {
 	s = trim(s)
-	open := 0
+	var open int
 	if s != "" && s[0] == '"' {
 		if open = quotedEnd(s); open < 0 {
 			return "", "", "", false, false

@@ -315,7 +315,7 @@ func TestParsingIsLinear(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
 			m := parse(t, "INVITE sip:a@b SIP/2.0\r\n"+strings.Repeat(line+"\r\n", 190)+"\r\n")
-			m.Validate()
+			_ = m.Validate()
 			_, _, _ = m.Contacts()
 			if _, err := m.Edit().Pop(sip.HeaderContact).Pop(sip.HeaderVia).ToTag("x").Message(); err != nil {
 				t.Error(err)

@@ -69,10 +69,10 @@ func readable(err error) error {
 }
 
 func reason(known error) core.Reason {
-	switch known {
-	case core.ErrNoAccount:
+	switch {
+	case errors.Is(known, core.ErrNoAccount):
 		return core.NotFound
-	case account.ErrExists, account.ErrImporting, account.ErrOtherKey:
+	case errors.Is(known, account.ErrExists), errors.Is(known, account.ErrImporting), errors.Is(known, account.ErrOtherKey):
 		return core.Conflict
 	}
 	return core.BadRequest

@@ -59,7 +59,7 @@ const (
 // Make is a fresh nonce.
 func (n *Nonces) Make(now time.Time) string {
 	var raw [nonceLen]byte
-	binary.BigEndian.PutUint64(raw[:timeLen], uint64(now.UnixMilli())) //nolint:gosec // after 1970
+	binary.BigEndian.PutUint64(raw[:timeLen], uint64(now.UnixMilli())) // after 1970
 	source := n.Rand
 	if source == nil {
 		source = rand.Reader
@@ -89,7 +89,7 @@ func (n *Nonces) Check(nonce string, now time.Time) Freshness {
 	if !hmac.Equal(raw[timeLen+randomLen:], n.mac(raw[:timeLen+randomLen])) {
 		return Bad
 	}
-	made := time.UnixMilli(int64(binary.BigEndian.Uint64(raw[:timeLen]))) //nolint:gosec // we wrote it
+	made := time.UnixMilli(int64(binary.BigEndian.Uint64(raw[:timeLen]))) // we wrote it
 	if age := now.Sub(made); age > n.lifetime || age < -skew {
 		return Stale
 	}

@@ -11,7 +11,7 @@ import (
 // called for, and not the call, whose transactions would wait for ever. With err not
 // nil it becomes an error.
 func (c *Context) guard(what string, err *error) {
-	r := recover()
+	r := recover() //nolint:revive // guard is what is deferred
 	if r == nil {
 		return
 	}

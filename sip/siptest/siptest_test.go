@@ -137,6 +137,55 @@ func TestACallInVirtualTime(t *testing.T) { // the example of the package's docu
 	}
 }
 
+func TestPeerThatIsCalled(t *testing.T) {
+	t.Parallel()
+	clock := siptest.NewClock()
+	var got []*sip.Message
+	bob := siptest.Join(t, clock, "bob@example.com", sip.TLS, func(_ sip.Flow, m *sip.Message) { got = append(got, m) })
+	call := siptest.Invite("alice@example.com", "bob@example.com", siptest.WithName("X-Test", "1"),
+		siptest.Without(sip.HeaderSubject), siptest.With(sip.HeaderRecordRoute, "<sip:proxy.example;lr>"))
+	if err := bob.Flow().Send(call); err != nil {
+		t.Fatal(err)
+	}
+	invite := bob.Expect("INVITE")
+	bob.Respond(invite, 100)
+	bob.Respond(invite, 180)
+	d := bob.Dialog(invite, bob.Respond(invite, 200))
+	d.Request(sip.INVITE, siptest.WithSDP(siptest.Offer))
+	bob.Cancel(got[3])
+	d.Bye()
+	var lines []string
+	for _, m := range got {
+		if v := m.Validate(); v != nil {
+			t.Errorf("%v\n%s", v, m.Text())
+		}
+		lines = append(lines, siptest.Summary(m))
+	}
+	want := []string{"100 INVITE", "180 INVITE", "200 INVITE", "INVITE", "CANCEL", "BYE"}
+	if !slices.Equal(lines, want) {
+		t.Fatalf("bob sent %q, want %q", lines, want)
+	}
+	ringing, ok, again, cancel, bye := got[1], got[2], got[3], got[4], got[5]
+	if got[0].ToTag() != "" || ringing.ToTag() == "" || ringing.ToTag() != ok.ToTag() {
+		t.Errorf("To tags %q, %q, %q", got[0].ToTag(), ringing.ToTag(), ok.ToTag())
+	}
+	if ok.Body() != siptest.Answer || ok.Get(sip.HeaderContact) != bob.Contact() ||
+		ok.Get(sip.HeaderRecordRoute) != "<sip:proxy.example;lr>" {
+		t.Errorf("the 200 lacks something:\n%s", ok.Text())
+	}
+	if bye.FromTag() != ok.ToTag() || bye.ToTag() != invite.FromTag() || bye.Get(sip.HeaderRoute) != "<sip:proxy.example;lr>" {
+		t.Errorf("not of the dialog:\n%s", bye.Text())
+	}
+	a, _ := again.Via()
+	c, _ := cancel.Via()
+	if via, _ := bye.Via(); a.Branch != c.Branch || via.Branch == a.Branch {
+		t.Errorf("branches: INVITE %s, CANCEL %s, BYE %s", a.Branch, c.Branch, via.Branch)
+	}
+	if again.Get(sip.HeaderContact) != bob.Contact() || !strings.Contains(bob.Contact(), "transport=tls") {
+		t.Errorf("Contact %q", again.Get(sip.HeaderContact))
+	}
+}
+
 // broken is a test that notes its failure.
 type broken struct {
 	testing.TB

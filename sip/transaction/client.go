@@ -36,9 +36,8 @@ type ClientHandler interface {
 // nobody handles what needs no handling.
 type nobody struct{}
 
-func (nobody) Response(*Client, *sip.Message)  {}
-func (nobody) Ended(*Client, error)            {}
-func (nobody) Cancelled(*Server, *sip.Message) {}
+func (nobody) Response(*Client, *sip.Message) {}
+func (nobody) Ended(*Client, error)           {}
 
 // Client is a client transaction.
 type Client struct {

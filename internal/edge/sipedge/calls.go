@@ -94,17 +94,3 @@ func (c *calls) count() int {
 	defer c.mu.Unlock()
 	return len(c.byID)
 }
-
-// list gives at most n live calls, in no order.
-func (c *calls) list(n int) []LiveCall {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := make([]LiveCall, 0, min(n, len(c.byID)))
-	for _, call := range c.byID {
-		if len(out) == n {
-			break
-		}
-		out = append(out, *call)
-	}
-	return out
-}

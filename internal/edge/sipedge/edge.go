@@ -129,7 +129,7 @@ func New(cfg Config, ports Ports) *Edge {
 	e.b2b = newBackToBack(e)
 	e.calls.log = cfg.Log
 	e.proxy = proxy.New(proxy.Config{
-		Layer: e.layer, Log: cfg.Log, TimerC: cfg.TimerC, MaxBreadth: uint32(max(cfg.MaxBreadth, 0)), //nolint:gosec // a small setting
+		Layer: e.layer, Log: cfg.Log, TimerC: cfg.TimerC, MaxBreadth: uint32(max(cfg.MaxBreadth, 0)),
 	})
 	return e
 }

@@ -85,7 +85,7 @@ func (e *Edge) Listen(ctx context.Context, addr string, secure bool) (net.Addr, 
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug),
 	}
-	real := ln.Addr()
+	address := ln.Addr()
 	ln = &bounded{Listener: ln, slots: e.slots}
 	if secure {
 		ln = tls.NewListener(ln, e.cfg.TLS)
@@ -98,7 +98,7 @@ func (e *Edge) Listen(ctx context.Context, addr string, secure bool) (net.Addr, 
 			e.cfg.Log.Error("HTTPS listener ended", "address", addr, "err", err)
 		}
 	})
-	return real, nil
+	return address, nil
 }
 
 // Close ends the listeners. Connections that were upgraded belong to the SIP side.
