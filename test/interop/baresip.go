@@ -55,7 +55,7 @@ func NewBaresip(t testing.TB, s *harness.Server, a Account, speech string) *Bare
 	b.write(t, "config", fmt.Sprintf(baresipConfig, speech, b.dir, ports[0], ports[1]))
 	b.write(t, "accounts", "# given by command\n")
 	b.process = harness.Start(t, harness.Command{
-		Name: a.User + "'s baresip", Args: []string{"baresip", "-v", "-s", "-f", b.dir}, Dir: b.dir,
+		Name: a.User + "'s baresip", Args: []string{"stdbuf", "-oL", "baresip", "-v", "-s", "-f", b.dir}, Dir: b.dir,
 	})
 	b.process.Wait(t, `baresip is ready`)
 	b.conn, b.keys = dial(t, ports[0]), dial(t, ports[1])

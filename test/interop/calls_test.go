@@ -293,7 +293,7 @@ func holdAndResume(t *testing.T, holder Holder, seen *Baresip) {
 	time.Sleep(300 * time.Millisecond)
 	from = seen.Trace()
 	holder.Resume(t)
-	seen.Traced(t, from, `(?s)INVITE .*SIP/2.0 200 OK`)
+	seen.Traced(t, from, `(?is)INVITE .*SIP/2.0 200 OK`)
 	time.Sleep(300 * time.Millisecond)
 }
 
