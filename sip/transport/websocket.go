@@ -190,7 +190,11 @@ func (w *webSocket) close(polite bool) {
 	defer w.cancel()
 	var err error
 	if polite {
-		t := time.AfterFunc(linger, w.cancel)
+		// Nobody may be reading, so that ending the read alone would not end the wait.
+		t := time.AfterFunc(linger, func() {
+			w.cancel()
+			_ = w.ws.CloseNow()
+		})
 		defer t.Stop()
 		err = w.ws.Close(websocket.StatusGoingAway, "")
 	} else {
