@@ -192,7 +192,7 @@ func (s *Server) Run(t T, args ...string) (stdout, stderr string, code int) {
 	if s.binary == "" {
 		t.Fatalf("parley %s: another server stands in for parley", strings.Join(args, " "))
 	}
-	cmd := exec.Command(s.binary, append(args, "--data", s.dataDir())...)
+	cmd := exec.Command(s.binary, append(args, "--config", s.configFile(), "--data", s.dataDir())...)
 	cmd.Dir = s.Dir
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

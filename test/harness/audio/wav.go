@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 )
 
@@ -120,4 +121,16 @@ func (c Clip) Padded(before, after float64) Clip {
 	out := make([]int16, int(before*float64(c.Rate)), int((before+after)*float64(c.Rate))+len(c.Samples))
 	out = append(out, c.Samples...)
 	return Clip{Rate: c.Rate, Samples: append(out, make([]int16, int(after*float64(c.Rate)))...)}
+}
+
+// Sweep is a tone that rises from 300 to 3000 Hz: a sound that is like itself at one moment alone.
+func Sweep(length float64) Clip {
+	const rate = 8000
+	c := Clip{Rate: rate, Samples: make([]int16, int(length*rate))}
+	phase := 0.0
+	for i := range c.Samples {
+		phase += 2 * math.Pi * (300 + 2700*float64(i)/float64(len(c.Samples))) / rate
+		c.Samples[i] = int16(8000 * math.Sin(phase))
+	}
+	return c
 }

@@ -1,0 +1,28 @@
+package talk
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// stage has the sentences that belong to nobody.
+func stage() []sentence {
+	return []sentence{
+		{whole(`([0-9]+) seconds? pass(?:es)?`), func(_ *play, _ Actor, m []string) { time.Sleep(seconds(m[1])) }},
+		{whole(`the server restarts`), func(p *play, _ Actor, _ []string) { p.server.Restart(p) }},
+		{whole(`the server knows ([0-9]+) devices?`), func(p *play, _ Actor, m []string) {
+			if out := p.server.MustRun(p, "status", "--json"); !strings.Contains(out, `"devices": `+m[1]+",") {
+				p.Fatalf("its status is %s", out)
+			}
+		}},
+	}
+}
+
+func seconds(s string) time.Duration {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0 // the pattern lets digits pass alone
+	}
+	return time.Duration(n) * time.Second
+}

@@ -1,0 +1,96 @@
+package talk
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestTalks plays every dialogue of scripts/.
+func TestTalks(t *testing.T) {
+	t.Parallel()
+	names, err := filepath.Glob(filepath.Join("scripts", "*.talk"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("there are no scripts: %v", err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".talk"), func(t *testing.T) {
+			t.Parallel()
+			perform(t, name)
+		})
+	}
+}
+
+// TestSentencesAreExplained has README.md speak of every sentence that a script uses, and the other way round
+// every sentence of the code be used by a script: what nobody says is not proven to work.
+func TestSentencesAreExplained(t *testing.T) {
+	t.Parallel()
+	var scripts []line
+	names, err := filepath.Glob(filepath.Join("scripts", "*.talk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	for _, name := range names {
+		s, err := readScript(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts = append(scripts, s.talk...)
+		p := &play{TB: t, script: s, actors: map[string]Actor{}}
+		for _, l := range s.actors {
+			_, m := p.kindOf(l)
+			p.actors[m[1]] = &phone{name: m[1]}
+		}
+		for _, l := range s.talk {
+			p.at = l
+			use(p, used)
+		}
+	}
+	if len(scripts) < 50 {
+		t.Errorf("only %d sentences are read", len(scripts))
+	}
+	for _, s := range append(stage(), phoneSentences()...) {
+		if !used[s.pattern.String()] {
+			t.Errorf("no script says %s", s.pattern)
+		}
+	}
+}
+
+func use(p *play, used map[string]bool) {
+	for _, s := range stage() {
+		if s.pattern.MatchString(p.at.text) {
+			used[s.pattern.String()] = true
+			return
+		}
+	}
+	_, rest := p.speaker()
+	for _, s := range phoneSentences() {
+		if s.pattern.MatchString(rest) {
+			used[s.pattern.String()] = true
+			return
+		}
+	}
+	p.Fatalf("nobody knows what %q means", rest)
+}
+
+func TestBadScripts(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"alice registers":                 "stands in no section",
+		"[Server]\nno setting\n[Talk]\nx": "want a setting",
+		"[Actors]\n":                      "nobody says anything",
+	} {
+		name := filepath.Join(t.TempDir(), "bad.talk")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readScript(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+	if !like("<sip:bob@...>;expires=...", "<sip:bob@127.0.0.1:5060>;expires=60") || like("a...", "ba") {
+		t.Error("... does not stand for anything")
+	}
+}
