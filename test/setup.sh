@@ -13,7 +13,6 @@ needs() {
 	linphone-daemon linphone-cli
 	sipp            sip-tester
 	sipsak          sipsak
-	twinkle-console twinkle-console
 	sox             sox
 	espeak-ng       espeak-ng
 	chromium        chromium
