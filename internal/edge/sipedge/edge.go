@@ -162,7 +162,7 @@ func (e *Edge) onRequest(s *transaction.Server) {
 	}
 	req := s.Request()
 	if v := e.proxy.Check(req); v != nil && (v.Status != 483 || !e.forUs(s)) {
-		e.respond(s, e.violation(req, v))
+		e.proxy.Refuse(s, v)
 		return
 	}
 	routed, popped, err := proxy.Preprocess(req, e.ours(s.Flow(), req.CallID()))
@@ -227,16 +227,6 @@ func (e *Edge) fail(s *transaction.Server, err error) {
 		b.Set(sip.HeaderRetryAfter, seconds(ce.Retry))
 	}
 	e.respond(s, b)
-}
-
-func (e *Edge) violation(req *sip.Message, v *sip.Violation) *sip.Builder {
-	b := req.Response(v.Status, v.Reason)
-	if v.Status == 420 { // rfc3261#8.2.2.3
-		for option := range req.Values(sip.HeaderProxyRequire) {
-			b.Add(sip.HeaderUnsupported, option)
-		}
-	}
-	return b
 }
 
 // isOurs says whether a Route or Request-URI names this server.

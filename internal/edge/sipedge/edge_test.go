@@ -17,6 +17,7 @@ import (
 	"parley/sip/digest"
 	"parley/sip/siptest"
 	"parley/sip/transaction"
+	"parley/sip/transport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,12 +36,14 @@ type world struct {
 	mode     core.Mode
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, transport.Limits{}) }
+
+func newWorldWith(t *testing.T, limits transport.Limits) *world {
 	t.Helper()
 	w := &world{t: t, bindings: map[string][]core.Binding{}}
 	w.edge = New(Config{
 		Domains: []string{"example.org"}, Key: []byte("a key of this test"), SHA256Agents: []string{"Linphone"},
-		Server: "parley", Log: slog.New(slog.DiscardHandler),
+		Server: "parley", Log: slog.New(slog.DiscardHandler), Transport: transport.Config{Limits: limits},
 	}, Ports{
 		Accounts: w, Guard: w, Registrar: w, Addresses: address.FromSIP,
 		Routers: core.Routers{{Name: "test", Router: w}},
@@ -290,6 +293,25 @@ func TestWhichDigestIsOffered(t *testing.T) {
 			t.Errorf("%q is offered %v, want %s", agent, got, want)
 		}
 	}
+}
+
+func TestAStrangerWhoIsLetInKeepsHisConnection(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, transport.Limits{ProofTimeout: 100 * time.Millisecond})
+	addr, err := w.edge.Transport().ListenTCP(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := w.phone("bob")
+	stranger := siptest.TCP(t, "x@example.com", addr.String())
+	invite := stranger.Invite("bob@example.org")
+	got := bob.Expect("INVITE")
+	bob.Respond(got, 180)
+	stranger.Expect("180")
+	time.Sleep(300 * time.Millisecond)
+	bob.Respond(got, 200)
+	stranger.Dialog(invite, stranger.Expect("200 INVITE")).Ack()
+	bob.Expect("ACK")
 }
 
 func TestNobodyRegistersForAnother(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"parley/sdp"
 	"parley/sip"
 	"parley/sip/transaction"
+	"parley/sip/transport"
 )
 
 // allowed is what the server routes or answers itself.
@@ -126,6 +127,7 @@ func (in *inbound) route(ctx context.Context) {
 		e.fail(in.server, err)
 		return
 	}
+	transport.Prove(in.flow) // a stranger who is let in may stay for his call
 	e.run(ctx, in, call, plan)
 }
 
