@@ -29,7 +29,7 @@ const demoFile = "demo-accounts"
 
 // demoAccounts makes alice and bob at the first start, and tells their passwords at each.
 func demoAccounts(ctx context.Context, cfg config.Config) (list []demoAccount, err error) {
-	users, closer, err := app.OpenUsers(ctx, cfg.Server.Data)
+	users, closer, err := app.OpenUsers(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

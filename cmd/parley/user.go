@@ -43,7 +43,7 @@ func (p *program) users(ctx context.Context, needed bool) (admin.Users, io.Close
 	if _, err := os.Stat(cfg.Server.Data); needed && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("there is no data folder %s\n--data or PARLEY_DATA names another", cfg.Server.Data)
 	}
-	return app.OpenUsers(ctx, cfg.Server.Data)
+	return app.OpenUsers(ctx, cfg)
 }
 
 // with runs f on the accounts.

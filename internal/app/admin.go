@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 
 	"parley/internal/admin"
+	"parley/internal/config"
 	"parley/internal/core"
 	"parley/internal/feature/account"
 )
@@ -53,6 +55,9 @@ func (u users) Import(ctx context.Context, r io.Reader, progress func(admin.Prog
 
 // readable gives the errors that a person should read a form for him.
 func readable(err error) error {
+	if file, ok := errors.AsType[*account.FileError](err); ok {
+		return core.Fail(core.BadRequest, file.Error(), err)
+	}
 	for known, text := range map[error]string{
 		account.ErrExists:    "the address is taken",
 		account.ErrDomain:    "the domain is not one of this server's",
@@ -84,12 +89,19 @@ type closer func() error
 func (c closer) Close() error { return c() }
 
 // OpenUsers opens the accounts of a data folder that no server runs on.
-func OpenUsers(ctx context.Context, dir string) (admin.Users, io.Closer, error) {
-	s, err := openStore(ctx, dir, account.Config{})
+//
+// Which domains a server serves may be said at its start alone (--domain), so that here any is taken.
+func OpenUsers(ctx context.Context, cfg config.Config) (admin.Users, io.Closer, error) {
+	offline := &App{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	s, err := openStore(ctx, cfg.Server.Data, account.Config{Deleted: offline.accountDeleted})
 	if err != nil {
 		return nil, nil, err
 	}
-	return users{Accounts: s.accounts}, closer(s.close), nil
+	offline.store = s
+	if err := offline.openLocation(ctx); err != nil {
+		return nil, nil, errors.Join(err, s.close())
+	}
+	return users{Accounts: s.accounts, strangers: cfg.Accounts.Strangers}, closer(s.close), nil
 }
 
 // Status implements admin.Reporter.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"sync"
 	"time"
@@ -129,11 +130,7 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bindings, err := location.NewStore(ctx, a.store.db)
-	if err != nil {
-		return err
-	}
-	if a.location, err = location.Open(ctx, location.Config{Log: a.log}, bindings); err != nil {
+	if err := a.openLocation(ctx); err != nil {
 		return err
 	}
 	key, err := a.store.key.Derive("sipedge", 32)
@@ -146,11 +143,8 @@ func (a *App) build(ctx context.Context) error {
 	a.routers = order(a.cfg, a.store.accounts, a.location)
 	a.sip = sipedge.New(sipConfig(a.cfg, key, a.log), sipedge.Ports{
 		Accounts: a.store.accounts,
-		Guard: guard.New(guard.Config{
-			FreeTries: a.cfg.Auth.FreeTries, FirstDelay: a.cfg.Auth.FirstDelay,
-			MaxDelay: a.cfg.Auth.MaxDelay, Forget: a.cfg.Auth.Forget,
-		}),
-		Routers: a.routers,
+		Guard:    a.newGuard(),
+		Routers:  a.routers,
 		Registrar: registrar.New(registrar.Config{
 			Min: a.cfg.Registrar.MinExpires, Default: a.cfg.Registrar.DefaultExpires,
 			Max: a.cfg.Registrar.MaxExpires, Contacts: a.cfg.Registrar.Contacts, Log: a.log,
@@ -167,6 +161,28 @@ func (a *App) build(ctx context.Context) error {
 		Dir: a.cfg.Server.Data, Users: users{a.store.accounts, a.cfg.Accounts.Strangers}, Reporter: a, Explainer: a, Log: a.log,
 	})
 	return a.addAgents()
+}
+
+func (a *App) openLocation(ctx context.Context) error {
+	bindings, err := location.NewStore(ctx, a.store.db)
+	if err != nil {
+		return err
+	}
+	a.location, err = location.Open(ctx, location.Config{Log: a.log}, bindings)
+	return err
+}
+
+// newGuard makes a guard that knows where owners were registered from before a restart: an attack that goes on
+// over it must not slow them.
+func (a *App) newGuard() *guard.Guard {
+	g := guard.New(guard.Config{
+		FreeTries: a.cfg.Auth.FreeTries, FirstDelay: a.cfg.Auth.FirstDelay,
+		MaxDelay: a.cfg.Auth.MaxDelay, Forget: a.cfg.Auth.Forget,
+	})
+	for _, b := range a.location.List(math.MaxInt) {
+		g.Succeeded(b.Source.Addr().Unmap().String(), b.Account)
+	}
+	return g
 }
 
 // Start begins to listen. If it fails, Stop must still be called.

@@ -3,7 +3,6 @@ package app
 import (
 	"log/slog"
 
-	"parley/internal/address"
 	"parley/internal/config"
 	"parley/internal/edge/sipedge"
 	"parley/sip/transport"
@@ -59,6 +58,3 @@ func sipLimits(c config.SIP) transport.Limits {
 		Bindings:                 c.STUNPerSecond,
 	}
 }
-
-// addresses prepares what SIP writes of an account's address.
-var _ sipedge.Addresses = address.FromSIP

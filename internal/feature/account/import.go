@@ -30,6 +30,14 @@ func (r Refusal) String() string {
 	return fmt.Sprintf("line %d: %s: %s", r.Line, r.Address, r.Reason)
 }
 
+// FileError says why a file is no table of accounts at all.
+type FileError struct{ Err error }
+
+func (e *FileError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
 // Progress is how far an import is. Total is 0 while it is not known.
 type Progress struct {
 	Step        string // "check" or "import"
@@ -105,7 +113,7 @@ func (im *importer) pass(ctx context.Context, r io.Reader, withKeys bool) error 
 	}
 	t, err := newTable(r)
 	if err != nil {
-		return err
+		return &FileError{err}
 	}
 	step := Progress{Step: "check", Total: im.total}
 	if withKeys {
