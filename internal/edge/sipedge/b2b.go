@@ -29,7 +29,7 @@ func (b *backToBack) serve(s *transaction.Server) bool { return b.ua.Serve(s) }
 func (b *backToBack) ack(ack *sip.Message) bool { return b.ua.ACK(ack) }
 
 // call runs a plan back-to-back, with its media through us if there is an anchor.
-func (b *backToBack) call(in *inbound, call *core.Call, plan *core.Plan, waves []proxy.Wave) {
+func (b *backToBack) call(in *inbound, call *core.Call, waves []proxy.Wave) {
 	invite := b2bua.Invite{
 		Request:  in.req,
 		Edit:     func(out *sip.Builder, _ *b2bua.Target) { b.edge.cleanACK(out) },
@@ -45,7 +45,7 @@ func (b *backToBack) call(in *inbound, call *core.Call, plan *core.Plan, waves [
 	if b.edge.ports.Anchor != nil {
 		invite.Media = b.edge.ports.Anchor()
 	}
-	b.edge.calls.begin(call, plan, b.edge.cfg.Now())
+	b.edge.calls.begin(call, b.edge.cfg.Now())
 	if _, err := b.ua.Start(in.server, invite); err != nil { // the caller has his answer
 		b.edge.log.Info("call not begun", "call", call.ID, "err", err)
 		b.edge.calls.end(call.ID, "not begun")

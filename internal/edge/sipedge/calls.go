@@ -11,11 +11,9 @@ import (
 // maxCalls bounds the table of live calls; past it a call still runs, but isn't listed.
 const maxCalls = 100_000
 
-// LiveCall is a call as status shows it.
-type LiveCall struct {
-	ID       string
+// liveCall is a call that rings or is up.
+type liveCall struct {
 	From, To string
-	Plan     string
 	By       string // who answered
 	Since    time.Time
 	Answered time.Time // zero while it rings
@@ -26,21 +24,21 @@ type LiveCall struct {
 // time a call may last.
 type calls struct {
 	mu   sync.Mutex
-	byID map[string]*LiveCall
+	byID map[string]*liveCall
 	log  *slog.Logger
 }
 
-func (c *calls) begin(call *core.Call, plan *core.Plan, now time.Time) {
+func (c *calls) begin(call *core.Call, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.byID == nil {
-		c.byID = map[string]*LiveCall{}
+		c.byID = map[string]*liveCall{}
 	}
 	if len(c.byID) >= maxCalls {
 		return
 	}
-	c.byID[call.ID] = &LiveCall{
-		ID: call.ID, From: call.From.Address.String(), To: call.To.String(), Plan: plan.String(), Since: now,
+	c.byID[call.ID] = &liveCall{
+		From: call.From.Address.String(), To: call.To.String(), Since: now,
 	}
 }
 

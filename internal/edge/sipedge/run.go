@@ -20,27 +20,22 @@ func (e *Edge) run(ctx context.Context, in *inbound, call *core.Call, plan *core
 		"to", call.To.String(), "plan", plan.String(), "why", plan.Why)
 	waves := e.waves(ctx, call, plan)
 	if call.Method == "INVITE" && plan.Mode == core.BackToBack {
-		e.b2b.call(in, call, plan, waves)
+		e.b2b.call(in, call, waves)
 		return
 	}
 	forward := proxy.Forward{Request: in.req, Waves: waves, Edit: e.clean}
 	if call.Method == "INVITE" {
 		forward.RecordRoute = e.recordRoute(call.ID)
-		e.calls.begin(call, plan, e.cfg.Now())
-		forward.Observer = &callObserver{edge: e, call: call, inMemory: toAgent(plan)}
+		e.calls.begin(call, e.cfg.Now())
+		forward.Observer = &callObserver{edge: e, call: call}
 	}
 	e.proxy.Forward(in.server, forward)
 }
 
-func toAgent(plan *core.Plan) bool {
-	return len(plan.Steps) > 0 && len(plan.Steps[0].Targets) > 0 && plan.Steps[0].Targets[0].Agent != ""
-}
-
 // callObserver follows a proxied call until it is answered or over.
 type callObserver struct {
-	edge     *Edge
-	call     *core.Call
-	inMemory bool
+	edge *Edge
+	call *core.Call
 }
 
 func (o *callObserver) Provisional(*proxy.Target, *sip.Message) {}
