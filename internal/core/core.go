@@ -97,6 +97,22 @@ type Accounts interface {
 	HA1(ctx context.Context, a Address, alg Algorithm, full bool) (string, error)
 }
 
+// SCRAM is what is kept to check a SCRAM login (rfc5802#3).
+type SCRAM struct {
+	Iterations           int
+	Salt, Stored, Server []byte
+}
+
+// Credentials is the port by which XMPP checks logins.
+type Credentials interface {
+	// SCRAM gives the keys for SCRAM-SHA-1 ("SHA-1") or SCRAM-SHA-256 ("SHA-256"). Of an account that is not there, or has
+	// no such key, it gives ErrNoAccount and keys that nobody can meet, the same at every try.
+	SCRAM(ctx context.Context, a Address, hash string) (SCRAM, error)
+	// Password says whether it is the account's; ErrNoAccount stands for any other. Keys that were missing
+	// are made of it.
+	Password(ctx context.Context, a Address, password string) error
+}
+
 // Guard slows those who guess passwords. All of it is in memory and bounded.
 type Guard interface {
 	// Check says how long the source has to wait before it may try this account again; 0: now.

@@ -57,7 +57,7 @@ var rules = []struct {
 	may  []string
 }{
 	{"cmd/", []string{"internal/app", "internal/config", "internal/admin", "internal/core", "internal/address"}},
-	{"internal/app", []string{"internal/", "sip", "sip/", "sdp", "media/"}},
+	{"internal/app", []string{"internal/", "sip", "sip/", "xmpp", "xmpp/", "sdp", "media/"}},
 	{"internal/core", nil},
 	{"internal/address", []string{"internal/core"}},
 	{"internal/config", []string{"internal/address"}},
@@ -66,14 +66,17 @@ var rules = []struct {
 	{"internal/admin", []string{"internal/core", "internal/address"}},
 	{"internal/db/", []string{"internal/core", "internal/db"}},
 	{"internal/db", []string{"internal/core"}},
-	{"internal/feature/", []string{"internal/core", "internal/db", "internal/address", "internal/secret", "sip", "sip/", "sdp", "media/"}},
+	{"internal/feature/", []string{"internal/core", "internal/db", "internal/address", "internal/secret", "sip", "sip/", "xmpp", "xmpp/", "sdp", "media/"}},
 	{"internal/edge/webedge", []string{"internal/core"}},
+	{"internal/edge/xmppedge", []string{"internal/core", "xmpp", "xmpp/"}},
 	{"internal/edge/", []string{"internal/core", "sip", "sip/", "sdp"}},
 	{"sip/", []string{"sip", "sip/"}},
 	{"sip", nil},
+	{"xmpp/", []string{"xmpp", "xmpp/"}},
+	{"xmpp", []string{"xmpp/jid"}},
 	{"sdp", nil},
 	{"media/", []string{"media/", "sdp"}},
-	{"test/", []string{"test/", "sip", "sip/", "sdp", "internal/"}},
+	{"test/", []string{"test/", "sip", "sip/", "xmpp", "xmpp/", "sdp", "internal/"}},
 }
 
 func TestImports(t *testing.T) {
