@@ -11,7 +11,7 @@ BENCH   ?= .
 UNIT    := $(GO) list ./... | grep -v '^parley/test/'
 RACE    := -race -timeout 15m
 
-.PHONY: build run test setup vet unit lint peers fuzz soak bench clean
+.PHONY: build run test setup vet unit lint peers fuzz soak bench compare clean
 
 build:
 	$(GO) build -trimpath -o bin/parley ./cmd/parley
@@ -53,6 +53,10 @@ soak:
 
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# parley beside Kamailio, Prosody, ejabberd, rtpengine and coturn: test/bench/README.md.
+compare:
+	./test/bench/run-baselines.sh
 
 clean:
 	rm -rf bin

@@ -1,0 +1,35 @@
+# Start parley as it is run for a domain: SQLite with every acknowledged write synced, digest MD5, archive as by
+# default. It listens for what the bench speaks alone. PARLEY names the program.
+set -e
+: "${RUN:?}" "${PBENCH:?}" "${BENCH:?}" "${HOST:=127.0.0.1}" "${PORT:=5060}" "${DOMAIN:=bench.test}" "${USERS:=10000}"
+: "${USER_FMT:=u%06d}" "${PASS:=secret}" "${PARLEY:=parley}" "${ARCHIVE:=true}"
+"$PBENCH" accounts -kind parley -out "$RUN/users.csv" -n "$USERS" -user-fmt "$USER_FMT" -domain "$DOMAIN" -pass "$PASS"
+"$PBENCH" cert -out "$RUN" -domain "$DOMAIN"
+SIP="[\"$HOST:$PORT\"]" XMPP="[]"
+case $BENCH in xmpp-*) SIP="[]" XMPP="[\"$HOST:$PORT\"]" ;; esac
+cat > "$RUN/parley.toml" <<CFG
+[server]
+domains = ["$DOMAIN"]
+[sip]
+udp = $SIP
+tcp = $SIP
+tls = []
+connections_per_address = 100000
+connections = 100000
+[web]
+https = []
+[tls]
+certificate = "$RUN/cert.pem"
+key = "$RUN/key.pem"
+[log]
+level = "error"
+[xmpp]
+c2s = $XMPP
+c2s_tls = []
+require_tls = false
+connections = 100000
+connections_per_address = 100000
+CFG
+"$PARLEY" user import "$RUN/users.csv" --config "$RUN/parley.toml" --data "$RUN/data" >/dev/null
+ulimit -n "$(ulimit -Hn)"
+exec "$PARLEY" serve --config "$RUN/parley.toml" --data "$RUN/data"
