@@ -176,6 +176,16 @@ func (l *Layer) dialUDP(remote netip.AddrPort) (sip.Flow, error) {
 	return nil, fmt.Errorf("%w: UDP to %s", ErrNoListener, remote)
 }
 
+// Beside is the flow from the same socket of ours to another UDP port of the same peer: that of one who sends from
+// one port and listens on another.
+func (l *Layer) Beside(f sip.Flow, port uint16) (sip.Flow, bool) {
+	u, ok := f.(*udpFlow)
+	if !ok || u.listener.layer != l || port == 0 {
+		return nil, false
+	}
+	return u.listener.flow(u.local, netip.AddrPortFrom(u.remote.Addr(), port)), true
+}
+
 // route asks the kernel which of our addresses it would send to remote from. Nothing is sent.
 func route(remote netip.AddrPort) (netip.Addr, error) {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))

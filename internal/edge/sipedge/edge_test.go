@@ -193,6 +193,28 @@ func TestACallGoesBackAndForthByItsTokens(t *testing.T) {
 	alice.Expect("200 BYE")
 }
 
+func TestAPhoneMayListenOnAnotherPortThanItSendsFrom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	alice, sender := w.phone("alice"), w.phone("bob")
+	listener := siptest.UDP(t, "bob@example.org", w.addr)
+	contact := strings.Trim(listener.Contact(), "<>")
+	w.mu.Lock()
+	w.bindings["bob"][0].Contact = contact
+	w.mu.Unlock()
+	w.invite(alice, "bob@example.org")
+	got := listener.Expect("INVITE")
+	listener.Respond(got, 486)
+	alice.Expect("486")
+	listener.Expect("ACK")
+	w.mu.Lock()
+	w.bindings["bob"][0].NATed = true
+	w.mu.Unlock()
+	w.invite(alice, "bob@example.org")
+	sender.Respond(sender.Expect("INVITE"), 486)
+	alice.Expect("486")
+}
+
 func TestATokenIsGoodForItsCallAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

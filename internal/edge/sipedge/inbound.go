@@ -185,14 +185,17 @@ func (in *inbound) callee(caller core.Caller) (core.Address, bool) {
 	return core.Address{}, false
 }
 
-// nated: the caller's contact names another address than the one it came from.
+// nated: the caller seems to be behind a NAT.
 func (in *inbound) nated() bool {
 	contacts, _, err := in.req.Contacts()
 	if err != nil || len(contacts) == 0 {
 		return false
 	}
-	addr, err := netip.ParseAddr(contacts[0].URI.Host)
-	return err == nil && addr.Unmap() != in.flow.Remote().Addr().Unmap()
+	if _, err := netip.ParseAddr(contacts[0].URI.Host); err != nil {
+		return false // a browser has ICE
+	}
+	via, _ := in.req.Via()
+	return sip.BehindNAT(contacts[0].URI, via, in.flow.Network(), in.flow.Remote())
 }
 
 // media reads what the plan has to know of the offer.

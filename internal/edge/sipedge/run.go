@@ -93,10 +93,13 @@ func (e *Edge) target(ctx context.Context, call *core.Call, t core.Target) proxy
 // names the very address it came from, a new one is made there; no other address is ever connected
 // to, or a contact could point us at anybody.
 func (e *Edge) reach(ctx context.Context, b core.Binding) (sip.Flow, bool) {
+	contact, err := sip.ParseURI(b.Contact)
 	if f, ok := e.transport.Flow(b.Flow); ok && !gone(f) {
+		if err == nil {
+			f = e.listens(f, contact, b)
+		}
 		return f, true
 	}
-	contact, err := sip.ParseURI(b.Contact)
 	if err != nil || b.NATed || b.Network == sip.WS || b.Network == sip.WSS {
 		return nil, false
 	}
@@ -112,6 +115,20 @@ func (e *Edge) reach(ctx context.Context, b core.Binding) (sip.Flow, bool) {
 		return nil, false
 	}
 	return f, true
+}
+
+// listens is the flow to where a device listens. Over UDP that may be another port than it sends from.
+func (e *Edge) listens(f sip.Flow, contact sip.URI, b core.Binding) sip.Flow {
+	if b.NATed || len(b.Path) > 0 || f.Network() != sip.UDP || port(contact, sip.UDP) == f.Remote().Port() {
+		return f
+	}
+	if addr, err := netip.ParseAddr(contact.Host); err != nil || addr.Unmap() != f.Remote().Addr().Unmap() {
+		return f
+	}
+	if beside, ok := e.transport.Beside(f, port(contact, sip.UDP)); ok {
+		return beside
+	}
+	return f
 }
 
 func port(u sip.URI, network string) uint16 {

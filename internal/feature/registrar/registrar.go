@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -96,7 +95,7 @@ func (r *Registrar) apply(ctx context.Context, a core.Address, f sip.Flow, req *
 	if len(contacts) == 0 && !star { // a question only: rfc3261#10.2.3
 		return r.loc.Bindings(ctx, a)
 	}
-	wished, err := r.wishes(contacts, star, req)
+	wished, err := r.wishes(contacts, star, f, req)
 	if err != nil {
 		return nil, err
 	}
@@ -115,9 +114,10 @@ type wish struct {
 	key     string
 	uri     string
 	seconds uint32
+	nated   bool
 }
 
-func (r *Registrar) wishes(contacts []sip.Address, star bool, req *sip.Message) ([]wish, error) {
+func (r *Registrar) wishes(contacts []sip.Address, star bool, f sip.Flow, req *sip.Message) ([]wish, error) {
 	header, hasHeader := req.Number(sip.HeaderExpires)
 	if star {
 		if !hasHeader || header != 0 || len(contacts) > 0 { // rfc3261#10.2.2
@@ -125,6 +125,7 @@ func (r *Registrar) wishes(contacts []sip.Address, star bool, req *sip.Message) 
 		}
 		return nil, nil
 	}
+	via, _ := req.Via()
 	wishes := make([]wish, 0, len(contacts))
 	for _, c := range contacts {
 		if c.URI.Scheme != "sip" && c.URI.Scheme != "sips" {
@@ -146,7 +147,10 @@ func (r *Registrar) wishes(contacts []sip.Address, star bool, req *sip.Message) 
 		if err != nil {
 			return nil, err
 		}
-		wishes = append(wishes, wish{contact: c, uri: c.URI.String(), key: key(c), seconds: seconds})
+		wishes = append(wishes, wish{
+			contact: c, uri: c.URI.String(), key: key(c), seconds: seconds,
+			nated: sip.BehindNAT(c.URI, via, f.Network(), f.Remote()),
+		})
 	}
 	return wishes, nil
 }
@@ -232,7 +236,7 @@ func (r *Registrar) mergeOne(list []core.Binding, w wish, t core.Binding) ([]cor
 		return list, nil
 	}
 	b := t
-	b.Key, b.Contact, b.Q, b.NATed = w.key, w.uri, quality(w.contact), nated(w.contact.URI, t)
+	b.Key, b.Contact, b.Q, b.NATed = w.key, w.uri, quality(w.contact), w.nated
 	b.Instance, _ = w.contact.Params.Get("+sip.instance")
 	b.RegID = regID(w.contact)
 	b.Since, b.Expires = t.Updated, t.Updated.Add(time.Duration(w.seconds)*time.Second)
@@ -278,15 +282,6 @@ func regID(c sip.Address) uint32 {
 	text, _ := c.Params.Get("reg-id")
 	n, _ := strconv.ParseUint(text, 10, 31)
 	return uint32(n)
-}
-
-// nated: the contact's host is not where the REGISTER came from. A name can't tell.
-func nated(u sip.URI, t core.Binding) bool {
-	addr, err := netip.ParseAddr(u.Host)
-	if err != nil {
-		return t.Network == sip.WS || t.Network == sip.WSS
-	}
-	return addr.Unmap() != t.Source.Addr().Unmap()
 }
 
 // answer is the 200 with everything bound (rfc3261#10.3 step 8).
