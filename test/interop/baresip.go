@@ -282,6 +282,9 @@ func (b *Baresip) Traced(t testing.TB, from int, pattern string) {
 	b.process.WaitFrom(t, from, pattern)
 }
 
+// Messages is what it printed, with all SIP messages.
+func (b *Baresip) Messages(testing.TB) string { return b.process.Log.String() }
+
 // Trace is how much has been traced so far.
 func (b *Baresip) Trace() int { return b.process.Log.Len() }
 

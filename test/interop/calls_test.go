@@ -16,14 +16,16 @@ func TestBaresipCallsBaresip(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			matrix(t, "baresip calls baresip over "+transport)
-			s := start(t, nil)
-			as, bs := Speak(t, aliceSays), Speak(t, bobSays)
-			a := NewBaresip(t, s, user(alice, transport), as.File)
-			b := NewBaresip(t, s, user(bob, transport), bs.File)
-			a.Register(t)
-			b.Register(t)
-			talk(t, a, b, uri(s, bob), as, bs)
+			inBothWays(t, "baresip calls baresip over "+transport, func(t *testing.T, w way) {
+				s := w.start(t)
+				as, bs := Speak(t, aliceSays), Speak(t, bobSays)
+				a := NewBaresip(t, s, user(alice, transport), as.File)
+				b := NewBaresip(t, s, user(bob, transport), bs.File)
+				a.Register(t)
+				b.Register(t)
+				talk(t, a, b, uri(s, bob), as, bs)
+				w.soundWent(t, a, b)
+			})
 		})
 	}
 }
@@ -33,39 +35,44 @@ func TestLinphoneAndBaresip(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			matrix(t, "baresip calls linphone, linphone calls baresip over "+transport)
-			s := start(t, nil)
-			as, bs := Speak(t, aliceSays), Speak(t, bobSays)
-			a := NewBaresip(t, s, user(alice, transport), as.File)
-			b := NewLinphone(t, s, user(bob, transport), bs.File)
-			a.Register(t)
-			b.Register(t)
-			talk(t, a, b, uri(s, bob), as, bs)
-			talk(t, b, a, uri(s, alice), bs, as)
+			inBothWays(t, "baresip calls linphone, linphone calls baresip over "+transport, func(t *testing.T, w way) {
+				s := w.start(t)
+				as, bs := Speak(t, aliceSays), Speak(t, bobSays)
+				a := NewBaresip(t, s, user(alice, transport), as.File)
+				b := NewLinphone(t, s, user(bob, transport), bs.File)
+				a.Register(t)
+				b.Register(t)
+				talk(t, a, b, uri(s, bob), as, bs)
+				talk(t, b, a, uri(s, alice), bs, as)
+				w.soundWent(t, a, b)
+			})
 		})
 	}
 }
 
-// TestAcrossTransports has the two ends of a call on different transports.
+// TestAcrossTransports has the two ends of a call on different transports, and the callee hang up.
 func TestAcrossTransports(t *testing.T) {
 	t.Parallel()
-	matrix(t, "baresip over udp calls linphone over tls, which hangs up")
-	s := start(t, nil)
-	as, bs := Speak(t, aliceSays), Speak(t, bobSays)
-	a := NewBaresip(t, s, user(alice, "udp"), as.File)
-	b := NewLinphone(t, s, user(bob, "tls"), bs.File)
-	a.Register(t)
-	b.Register(t)
-	a.Dial(t, uri(s, bob))
-	b.AwaitRinging(t)
-	b.Answer(t)
-	a.AwaitTalking(t)
-	b.AwaitTalking(t)
-	time.Sleep(max(as.Length(), bs.Length()))
-	b.HangUp(t)
-	a.AwaitIdle(t)
-	hears(t, "linphone", as.Said, b.Heard(t), linphoneAlike)
-	hears(t, "baresip", bs.Said, a.Heard(t), audio.Alike)
+	inBothWays(t, "baresip over udp calls linphone over tls, which hangs up", func(t *testing.T, w way) {
+		s := w.start(t)
+		as, bs := Speak(t, aliceSays), Speak(t, bobSays)
+		a := NewBaresip(t, s, user(alice, "udp"), as.File)
+		b := NewLinphone(t, s, user(bob, "tls"), bs.File)
+		a.Register(t)
+		b.Register(t)
+		a.Dial(t, uri(s, bob))
+		b.AwaitRinging(t)
+		b.Answer(t)
+		a.AwaitTalking(t)
+		b.AwaitTalking(t)
+		time.Sleep(max(as.Length(), bs.Length()))
+		b.HangUp(t)
+		a.AwaitIdle(t)
+		hears(t, "linphone", as.Said, b.Heard(t), linphoneAlike)
+		hears(t, "baresip", bs.Said, a.Heard(t), audio.Alike)
+		w.soundWent(t, a, b)
+		w.nobodyCalls(t, s)
+	})
 }
 
 // TestEcho has each phone call the echo service and hear itself.
@@ -119,63 +126,73 @@ func TestAllPhonesRing(t *testing.T) {
 	for _, who := range []string{"baresip", "linphone", "sipp"} {
 		t.Run(who+" answers", func(t *testing.T) {
 			t.Parallel()
-			matrix(t, "baresip, linphone and sipp of one account ring, "+who+" answers, the others stop")
-			s := start(t, nil)
-			as, bs := Speak(t, aliceSays), Speak(t, bobSays)
-			a := NewBaresip(t, s, user(alice, "udp"), as.File)
-			a.Register(t)
-			bare := NewBaresip(t, s, user(bob, "tcp"), bs.File)
-			bare.Register(t)
-			lin := NewLinphone(t, s, user(bob, "udp"), bs.File)
-			lin.Register(t)
-			third := NewSIPp(t, s, user(bob, "udp"))
-			third.Register(t)
-			scenario := "cancelled"
-			if who == "sipp" {
-				scenario = "answer"
-			}
-			sipp := third.Begin(t, scenario, 2*time.Second, nil)
-			third.AwaitListening(t)
-
-			a.Dial(t, uri(s, bob))
-			bare.AwaitRinging(t)
-			lin.AwaitRinging(t)
-			var heard func() audio.Clip
-			switch who {
-			case "baresip":
-				sipp.Logged(t, "ringing")
-				bare.Answer(t)
-				bare.AwaitTalking(t)
-				lin.AwaitIdle(t)
-				sipp.Succeeded(t)
-				heard = func() audio.Clip { bare.AwaitIdle(t); return bare.Heard(t) }
-			case "linphone":
-				sipp.Logged(t, "ringing")
-				lin.Answer(t)
-				lin.AwaitTalking(t)
-				bare.AwaitIdle(t)
-				sipp.Succeeded(t)
-				heard = func() audio.Clip { lin.AwaitIdle(t); return lin.Heard(t) }
-			case "sipp":
-				third.Voice.Play(sipp.Media(t), bs.Said.Padded(2.5, 0.5)) // it answers after 2 s
-				bare.AwaitIdle(t)
-				lin.AwaitIdle(t)
-				heard = func() audio.Clip { sipp.Succeeded(t); return third.Voice.Heard() }
-			}
-			a.AwaitTalking(t)
-			time.Sleep(max(as.Length(), bs.Length()) + time.Second)
-			a.HangUp(t)
-			a.AwaitIdle(t)
-			hears(t, who, as.Said, heard(), audio.Alike)
-			hears(t, "the caller", bs.Said, a.Heard(t), audio.Alike)
+			inBothWays(t, "baresip, linphone and sipp of one account ring, "+who+" answers, the others stop", func(t *testing.T, w way) {
+				ringTogether(t, w, who)
+			})
 		})
 	}
 }
 
+func ringTogether(t *testing.T, w way, who string) {
+	t.Helper()
+	s := w.start(t)
+	as, bs := Speak(t, aliceSays), Speak(t, bobSays)
+	a := NewBaresip(t, s, user(alice, "udp"), as.File)
+	a.Register(t)
+	bare := NewBaresip(t, s, user(bob, "tcp"), bs.File)
+	bare.Register(t)
+	lin := NewLinphone(t, s, user(bob, "udp"), bs.File)
+	lin.Register(t)
+	third := NewSIPp(t, s, user(bob, "udp"))
+	third.Register(t)
+	scenario := "cancelled"
+	if who == "sipp" {
+		scenario = "answer"
+	}
+	sipp := third.Begin(t, scenario, 2*time.Second, nil)
+	third.AwaitListening(t)
+
+	a.Dial(t, uri(s, bob))
+	bare.AwaitRinging(t)
+	lin.AwaitRinging(t)
+	var heard func() audio.Clip
+	switch who {
+	case "baresip":
+		sipp.Logged(t, "ringing")
+		bare.Answer(t)
+		bare.AwaitTalking(t)
+		lin.AwaitIdle(t)
+		sipp.Succeeded(t)
+		heard = func() audio.Clip { bare.AwaitIdle(t); return bare.Heard(t) }
+	case "linphone":
+		sipp.Logged(t, "ringing")
+		lin.Answer(t)
+		lin.AwaitTalking(t)
+		bare.AwaitIdle(t)
+		sipp.Succeeded(t)
+		heard = func() audio.Clip { lin.AwaitIdle(t); return lin.Heard(t) }
+	case "sipp":
+		third.Voice.Play(sipp.Media(t), bs.Said.Padded(2.5, 0.5)) // it answers after 2 s
+		bare.AwaitIdle(t)
+		lin.AwaitIdle(t)
+		heard = func() audio.Clip { sipp.Succeeded(t); return third.Voice.Heard() }
+	}
+	a.AwaitTalking(t)
+	time.Sleep(max(as.Length(), bs.Length()) + time.Second)
+	a.HangUp(t)
+	a.AwaitIdle(t)
+	hears(t, who, as.Said, heard(), audio.Alike)
+	hears(t, "the caller", bs.Said, a.Heard(t), audio.Alike)
+}
+
 func TestCallerCancels(t *testing.T) {
 	t.Parallel()
-	matrix(t, "the caller gives up, baresip, linphone and sipp stop ringing")
-	s := start(t, nil)
+	inBothWays(t, "the caller gives up, baresip, linphone and sipp stop ringing", callerCancels)
+}
+
+func callerCancels(t *testing.T, w way) {
+	t.Helper()
+	s := w.start(t)
 	says := Speak(t, aliceSays)
 	a := NewBaresip(t, s, user(alice, "udp"), says.File)
 	bare := NewBaresip(t, s, user(bob, "tls"), says.File)
@@ -196,12 +213,17 @@ func TestCallerCancels(t *testing.T) {
 	bare.AwaitIdle(t)
 	lin.AwaitIdle(t)
 	sipp.Succeeded(t)
+	w.nobodyCalls(t, s)
 }
 
 func TestCalleeDeclines(t *testing.T) {
 	t.Parallel()
-	matrix(t, "baresip declines with 486, linphone with 603, sipp with 480: the caller is told")
-	s := start(t, nil)
+	inBothWays(t, "baresip declines with 486, linphone with 603, sipp with 480: the caller is told", calleeDeclines)
+}
+
+func calleeDeclines(t *testing.T, w way) {
+	t.Helper()
+	s := w.start(t)
 	says := Speak(t, aliceSays)
 	a := NewBaresip(t, s, user(alice, "udp"), says.File)
 	a.Register(t)
@@ -231,6 +253,7 @@ func TestCalleeDeclines(t *testing.T) {
 	a.Dial(t, uri(s, bob))
 	toldWith(t, a, "480")
 	sipp.Succeeded(t)
+	w.nobodyCalls(t, s)
 }
 
 func toldWith(t *testing.T, b *Baresip, status string) {
@@ -242,8 +265,12 @@ func toldWith(t *testing.T, b *Baresip, status string) {
 
 func TestHold(t *testing.T) {
 	t.Parallel()
-	matrix(t, "baresip and linphone hold and take up again, linphone hears on; baresip holds baresip")
-	s := start(t, nil)
+	inBothWays(t, "baresip and linphone hold and take up again, linphone hears on; baresip holds baresip", hold)
+}
+
+func hold(t *testing.T, w way) {
+	t.Helper()
+	s := w.start(t)
 	// The sentence comes after the holding. Only Linphone is asked what it heard: baresip's recorder
 	// stops at the first hold and does not begin again.
 	as, bs := SpeakAfter(t, 6, aliceSays), Speak(t, bobSays)
@@ -260,6 +287,7 @@ func TestHold(t *testing.T) {
 	a.AwaitIdle(t)
 	lin.AwaitIdle(t)
 	hears(t, "linphone", as.Said, lin.Heard(t), linphoneAlike)
+	w.soundWent(t, a, lin)
 	lin.Unregister(t)
 
 	b := NewBaresip(t, s, user(bob, "udp"), bs.File)

@@ -268,6 +268,16 @@ func (l *Linphone) Hold(t testing.TB) { t.Helper(); l.must(t, "call-pause") }
 // Resume takes the call off hold; it is the only call, and the daemon counts from 1.
 func (l *Linphone) Resume(t testing.TB) { t.Helper(); l.must(t, "call-resume 1") }
 
+// Messages is its log, with all SIP messages.
+func (l *Linphone) Messages(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(l.dir, "linphone.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 // Heard reads what came out of the loudspeaker.
 func (l *Linphone) Heard(t testing.TB) audio.Clip {
 	t.Helper()
