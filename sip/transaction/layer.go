@@ -36,6 +36,10 @@ type Config struct {
 	OnRequest func(*Server)                // a new request (never ACK or CANCEL); on the shard
 	OnACK     func(sip.Flow, *sip.Message) // an ACK that ends no server transaction: for a 2xx; on the shard
 	OnStray   func(sip.Flow, *sip.Message) // a response that no client transaction waits for; may be nil
+	// Return looks for another way back to where a request came from whose connection is gone
+	// (rfc3261#18.2.2). It must not block; it calls found once, from any goroutine, with
+	// nil if there is no way. nil stands for one that never finds any.
+	Return func(gone sip.Flow, req *sip.Message, found func(sip.Flow))
 }
 
 // Layer holds the transactions of one element.
@@ -81,6 +85,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.OnACK == nil {
 		c.OnACK = func(sip.Flow, *sip.Message) {}
+	}
+	if c.Return == nil {
+		c.Return = func(_ sip.Flow, _ *sip.Message, found func(sip.Flow)) { found(nil) }
 	}
 	return c
 }

@@ -12,7 +12,8 @@ type ServerHandler interface {
 	Cancelled(s *Server, cancel *sip.Message)
 	// Ended: ErrTimeout if no ACK came for a non-2xx final response or a request other than
 	// INVITE was not answered in 64*T1, ErrTransport if the final response could not be
-	// sent, ErrClosed, nil otherwise.
+	// sent, or an INVITE has none yet and its sender can't be told any more, ErrClosed,
+	// nil otherwise.
 	Ended(s *Server, err error)
 }
 
@@ -30,13 +31,14 @@ type Server struct {
 	last     *sip.Message  // the response that a copy of the request gets
 	tag      string        // the To tag that was sent
 	interval time.Duration // of Timer G
-	retry    timer         // Timer G; before that, when a 100 is due
+	retry    timer         // Timer G; before that, when a 100 is due, then the watch over a reliable flow
 	life     timer         // Timers H, I, J, L
 	late     bool          // a 100 is allowed (rfc4320#4.1)
 	handler  ServerHandler // nil until Handle
 	cancel   *sip.Message  // a CANCEL that the handler has not heard of
 	err      error         // how it ended, or why it will
 	told     bool          // the handler knows of the end
+	search   search        // for another way back
 }
 
 func newServer(sh *shard, f sip.Flow, m *sip.Message, key serverKey) *Server {
@@ -136,11 +138,12 @@ func (s *Server) send(resp *sip.Message) {
 		s.shard.layer.log.Debug("response not sent", "call", s.req.CallID(), "flow", s.out.ID(), "err", err)
 	}
 	if resp.Status() < 200 {
-		return
+		return // watch sees to it
 	}
 	s.err = nil
 	if err != nil {
 		s.err = ErrTransport
+		s.lost()
 	}
 }
 

@@ -26,6 +26,9 @@ func (s *Server) respondInvite(resp *sip.Message) {
 		s.shard.stop(&s.retry)
 		s.last = resp
 		s.send(resp)
+		if s.reliable {
+			s.shard.set(&s.retry, watchEvery)
+		}
 	case status < 300:
 		s.state, s.last = accepted, nil
 		s.shard.stop(&s.retry)
@@ -47,10 +50,14 @@ func (s *Server) rejectInvite(resp *sip.Message) {
 	s.send(resp)
 }
 
-// retryInvite is the time for a 100, or Timer G.
+// retryInvite is the time for a 100 or for a look at the connection, or Timer G.
 func (s *Server) retryInvite() {
-	if s.state == proceeding {
+	switch {
+	case s.state == proceeding && s.last == nil:
 		s.trying()
+		return
+	case s.state == proceeding:
+		s.watch()
 		return
 	}
 	s.shard.retransmits.Add(1)
