@@ -262,12 +262,24 @@ func (e End) reason() string {
 	return ""
 }
 
-// lostFlow gives an end of the call whose connection is gone a while to come back.
+// lostFlow gives an end of the call whose connection is gone a while to come back. A caller that can't
+// be told of an answer any more has no such time: its transaction ends, and the call with it.
 func (c *Call) lostFlow(l *leg) {
 	l.watch = nil
 	c.after(l.grace(), c.b.c.Grace, func() {
-		c.finish(End{By: l.party(), Err: dialog.ErrFlow})
+		l.session.Flow(func(f sip.Flow) { c.post(func() { c.reached(l, f) }) })
 	})
+}
+
+// reached goes on with the flow that an end is reached over now, if there is one.
+func (c *Call) reached(l *leg, f sip.Flow) {
+	switch {
+	case c.over:
+	case f.ID() == l.flow.ID():
+		c.finish(End{By: l.party(), Err: dialog.ErrFlow})
+	default:
+		c.onFlow(l, f)
+	}
 }
 
 // legEnded hears that a session is over.

@@ -51,11 +51,14 @@ func (w *witness) Ended(_ Info, e End) {
 	w.ended = append(w.ended, e)
 }
 
-func newKit(t *testing.T, c Config) *kit {
+func newKit(t *testing.T, c Config) *kit { t.Helper(); return newKitWith(t, c, nil) }
+
+// newKitWith is a kit in which lost connections are returned over in a way of the test's.
+func newKitWith(t *testing.T, c Config, back func(sip.Flow, *sip.Message, func(sip.Flow))) *kit {
 	t.Helper()
 	k := &kit{T: t, clock: siptest.NewClock(), seen: &witness{}}
 	k.layer = transaction.New(transaction.Config{
-		Clock: k.clock, Shards: 2, OnRequest: k.onRequest,
+		Clock: k.clock, Shards: 2, OnRequest: k.onRequest, Return: back,
 		OnACK: func(_ sip.Flow, ack *sip.Message) { k.b2b.ACK(ack) },
 	})
 	c.Layer, c.Clock = k.layer, k.clock

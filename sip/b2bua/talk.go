@@ -69,11 +69,15 @@ func (c *Call) tooEarly(in *dialog.Incoming) {
 
 // moved takes over a peer that comes back on another connection.
 func (c *Call) moved(l *leg, in *dialog.Incoming) {
-	if in.Flow().ID() == l.flow.ID() {
-		return
+	if in.Flow().ID() != l.flow.ID() {
+		c.onFlow(l, in.Flow())
 	}
-	l.flow = in.Flow()
-	l.watch = l.flow.Done()
+}
+
+// onFlow has a leg be reached over another flow.
+func (c *Call) onFlow(l *leg, f sip.Flow) {
+	l.flow = f
+	l.watch = f.Done()
 	c.stop(l.grace())
 	if c.inv.Media != nil {
 		name := "caller"

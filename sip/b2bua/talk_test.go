@@ -9,6 +9,7 @@ import (
 	"parley/sip"
 	"parley/sip/dialog"
 	"parley/sip/siptest"
+	"parley/sip/transaction"
 )
 
 func TestRequestsPassBothWays(t *testing.T) {
@@ -222,6 +223,57 @@ func settleCall(k *kit) {
 			k.Fatal("the call does not notice that a connection is gone")
 		}
 	}
+}
+
+// A caller who can't be told any more has nobody ring for him.
+func TestCallersConnectionIsGoneWhileItRings(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Config{})
+	k.both()
+	web := siptest.Join(t, k.clock, "web@example.com", sip.WSS, k.layer.Receive)
+	web.Invite("bob@example.com")
+	bob := k.bob.Expect("INVITE")
+	k.bob.Respond(bob, 180)
+	carol := k.carol.Expect("INVITE")
+	k.carol.Respond(carol, 180)
+	web.Expect("180")
+	web.Flow().Close()
+	k.clock.Advance(3 * time.Second)
+	for p, in := range map[*siptest.Peer]*sip.Message{k.bob: bob, k.carol: carol} {
+		cancel := p.Expect("CANCEL")
+		k.has(cancel, "Reason", `SIP;cause=503;text="The other side's connection is gone"`)
+		p.Respond(cancel, 200)
+		p.Respond(in, 487)
+		p.Expect("ACK")
+	}
+	if e := k.down(Caller, 480); !errors.Is(e.Err, transaction.ErrTransport) {
+		t.Errorf("ended by %v", e.Err)
+	}
+}
+
+// A caller that can be connected to gets the answer over a new connection, and the call goes on.
+func TestCallerIsReachedAnotherWay(t *testing.T) {
+	t.Parallel()
+	var back *siptest.Peer
+	k := newKitWith(t, Config{}, func(_ sip.Flow, _ *sip.Message, found func(sip.Flow)) { found(back.Flow()) })
+	gone := siptest.Join(t, k.clock, "pbx@example.com", sip.TCP, k.layer.Receive)
+	back = siptest.Join(t, k.clock, "pbx@example.com", sip.TCP, k.layer.Receive)
+	invite := gone.Invite("bob@example.com")
+	in := k.bob.Expect("INVITE")
+	k.bob.Respond(in, 180)
+	gone.Expect("180")
+	gone.Flow().Close()
+	k.clock.Advance(3 * time.Second)
+	back.Expect("180")
+	ok := k.bob.Respond(in, 200)
+	k.bob.Expect("ACK")
+	back.SendMessage(gone.Dialog(invite, back.Expect("200")).Make(sip.ACK))
+	k.clock.Advance(time.Minute) // longer than a lost peer is waited for
+	k.bob.Silent(0)
+	k.bob.Dialog(in, ok).Bye()
+	back.Respond(back.Expect("BYE"), 200)
+	k.bob.Expect("200")
+	k.down(Callee, 0)
 }
 
 func TestConnectionComesBack(t *testing.T) {

@@ -93,6 +93,9 @@ func (in *Incoming) accepted(resp *sip.Message) {
 		return
 	}
 	s.dialog.Confirm()
+	if in.initial {
+		s.dialog.flow = in.server.Way()
+	}
 	seq, _ := req.CSeq()
 	s.answer = &answer{session: s, server: in.server, resp: resp, seq: seq}
 	s.answer.start()

@@ -83,6 +83,18 @@ func (s *Session) post(f func()) { s.ua.cfg.Layer.Do(s.key.callID, f) }
 func (s *Session) CallID() string { return s.key.callID }
 func (s *Session) Tag() string    { return s.key.tag }
 
+// Flow tells, on the shard, over which flow the peer is reached now; the session is answered
+// or came from the peer.
+func (s *Session) Flow(tell func(sip.Flow)) {
+	s.post(func() {
+		if s.invite != nil && s.invite.initial {
+			tell(s.invite.server.Way())
+			return
+		}
+		tell(s.dialog.flow)
+	})
+}
+
 // End ends the session in the way its state asks for: an unanswered caller gets status (0
 // means 480), a call of ours is cancelled, an answered one gets BYE, after the ACK if that is
 // still on its way (rfc3261#15). reason, if not "", is the Reason of CANCEL or BYE (rfc3326).

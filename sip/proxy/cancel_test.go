@@ -120,6 +120,31 @@ func TestCancelDoesNothingToOtherRequests(t *testing.T) {
 	sc.nothingLeft()
 }
 
+// Nobody picks up a phone for a caller who can't be told any more.
+func TestCallersConnectionIsGone(t *testing.T) {
+	t.Parallel()
+	sc := newScene(t)
+	sc.caller.network, sc.caller.done = sip.WSS, make(chan struct{})
+	bob, web, vm := sc.phone("bob"), sc.phone("web"), sc.phone("voicemail")
+	sc.forward = proxy.Forward{Waves: []proxy.Wave{wave(0, bob, web), wave(0, vm)}}
+	sc.invites()
+	bob.answers(180)
+	web.answers(180)
+	sc.caller.setDown()
+	close(sc.caller.done)
+	sc.clock.advance(3 * time.Second)
+	for _, p := range []*phone{bob, web} {
+		wantHeader(t, p.got(sip.CANCEL), sip.HeaderReason, `SIP;cause=503;text="The caller's connection is gone"`)
+		p.answers(487)
+	}
+	vm.gotNo(sip.INVITE)
+	sc.callerGot("180 180")
+	sc.nothingLeft()
+	if got, want := sc.heard.String(), "bob 180, web 180, bob done 487, web done 487, ended"; got != want {
+		t.Errorf("the observer heard %q, not %q", got, want)
+	}
+}
+
 func TestEndedByUs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,9 @@ import (
 
 // elsewhere is the Reason for those who need not ring any longer (rfc3326#3.1).
 const elsewhere = `SIP;cause=200;text="Call completed elsewhere"`
+
+// callerLost is the Reason when nobody is left who could be told of an answer.
+const callerLost = `SIP;cause=503;text="The caller's connection is gone"`
 
 // Context is the response context of one forwarded request (rfc3261#16.7). Apart from
 // Forward and Cancel everything in it happens on the request's shard.
@@ -288,13 +292,17 @@ func (c *Context) Cancelled(_ *transaction.Server, cancel *sip.Message) {
 }
 
 // Ended is the end of the caller's transaction. Without a final response there is nobody
-// left to answer: the layer is closed, or after 64*T1 the caller of what is no INVITE has
-// given up.
-func (c *Context) Ended(_ *transaction.Server, _ error) {
+// left to answer: the layer is closed, the caller's connection is gone, or after 64*T1 the
+// caller of what is no INVITE has given up.
+func (c *Context) Ended(_ *transaction.Server, err error) {
 	c.served = true
 	if !c.done {
 		c.done = true
-		c.close("")
+		reason := ""
+		if errors.Is(err, transaction.ErrTransport) {
+			reason = callerLost
+		}
+		c.close(reason)
 	}
 	c.release()
 }

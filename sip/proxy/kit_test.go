@@ -90,6 +90,7 @@ func (c *fakeClock) leap(d, step time.Duration) {
 type wire struct {
 	id, network, advertised string
 
+	done chan struct{} // nil but for a connection that a test breaks
 	mu   sync.Mutex
 	sent []*sip.Message
 	down bool
@@ -105,7 +106,7 @@ func (w *wire) Remote() netip.AddrPort { return netip.MustParseAddrPort("192.0.2
 func (w *wire) Advertised() string     { return w.advertised }
 func (w *wire) Reliable() bool         { return w.network != sip.UDP }
 func (w *wire) Secure() bool           { return false }
-func (w *wire) Done() <-chan struct{}  { return nil }
+func (w *wire) Done() <-chan struct{}  { return w.done }
 
 func (w *wire) Send(m *sip.Message) error {
 	w.mu.Lock()

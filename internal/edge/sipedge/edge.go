@@ -122,6 +122,7 @@ func New(cfg Config, ports Ports) *Edge {
 	e.layer = transaction.New(transaction.Config{
 		T1: cfg.T1, T2: cfg.T2, T4: cfg.T4, Limit: cfg.Limit, Log: cfg.Log,
 		OnRequest: e.onRequest, OnACK: e.onACK,
+		Return: func(gone sip.Flow, req *sip.Message, found func(sip.Flow)) { e.transport.Return(gone, req, found) },
 	})
 	cfg.Transport.Handler = e.layer.Receive
 	cfg.Transport.Log = cfg.Log
