@@ -19,6 +19,8 @@ import (
 var (
 	ErrClosed = errors.New("b2bua: no calls are taken any more")
 	ErrHops   = errors.New("b2bua: Max-Forwards is used up")
+	// ErrBreadth says that more targets would have to ring at once than Max-Breadth allows.
+	ErrBreadth = errors.New("b2bua: Max-Breadth is used up")
 )
 
 // allow is what a call can be asked, in either direction.
@@ -112,6 +114,8 @@ type Config struct {
 	Limit int
 	// TimerC ends a target that rings and never answers; default 3 minutes.
 	TimerC time.Duration
+	// MaxBreadth is the most targets that may ring at once; default 60 (rfc5393#5.3.3).
+	MaxBreadth uint32
 	// MaxDuration ends a call that was answered; default 12 hours.
 	MaxDuration time.Duration
 	// Audit is how often both ends of a call are asked by OPTIONS whether they are still there;
@@ -140,6 +144,7 @@ type B2BUA struct {
 func New(c Config) *B2BUA {
 	c.Limit = cmp.Or(c.Limit, 50000)
 	c.TimerC = cmp.Or(c.TimerC, 3*time.Minute+time.Second) // rfc3261#16.6: over three minutes
+	c.MaxBreadth = cmp.Or(c.MaxBreadth, 60)
 	c.MaxDuration = cmp.Or(c.MaxDuration, 12*time.Hour)
 	c.Audit = cmp.Or(c.Audit, 10*time.Minute)
 	c.Grace = cmp.Or(c.Grace, 30*time.Second)

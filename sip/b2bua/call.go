@@ -79,6 +79,9 @@ func (c *Call) begin(s *transaction.Server) error {
 	if hops, ok := req.Number(sip.HeaderMaxForwards); ok && hops == 0 {
 		return c.b.refuse(s, req.Response(483, ""), ErrHops)
 	}
+	if !c.broadEnough() {
+		return c.b.refuse(s, req.Response(440, ""), ErrBreadth)
+	}
 	if c.inv.Media != nil && req.Body() != "" && !isSDP(req) {
 		return c.b.refuse(s, req.Response(415, "").Set(sip.HeaderAccept, "application/sdp"),
 			errors.New("b2bua: media can't be anchored: the body is no session description"))

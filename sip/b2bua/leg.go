@@ -14,6 +14,7 @@ type leg struct {
 	call    *Call
 	index   int // 0: the caller
 	target  *Target
+	breadth uint32 // its Max-Breadth
 	session *dialog.Session
 	flow    sip.Flow
 	watch   <-chan struct{} // closed when the flow is gone; nil if that is known or can't be

@@ -53,17 +53,18 @@ func (c *Call) startWave() {
 	if w.Timeout > 0 {
 		c.after("wave", w.Timeout, func() { c.expire(c.legs) })
 	}
+	part := w.deal(c.breadth())
 	for i := range w.Targets {
 		if c.over {
 			return // a target before it was of no use to anyone: 6xx
 		}
-		c.ring(&w.Targets[i])
+		c.ring(&w.Targets[i], part(&w.Targets[i]))
 	}
 }
 
-// ring calls one target.
-func (c *Call) ring(t *Target) {
-	l := &leg{call: c, index: len(c.legs) + 1, target: t, flow: t.Flow}
+// ring calls one target, which may fork as broadly as it is told.
+func (c *Call) ring(t *Target, breadth uint32) {
+	l := &leg{call: c, index: len(c.legs) + 1, target: t, flow: t.Flow, breadth: breadth}
 	c.legs = append(c.legs, l)
 	if t.Fail != 0 || t.Flow == nil {
 		c.fail(l, verdict{status: t.Fail})
@@ -102,7 +103,8 @@ func (c *Call) invite(l *leg, body string) *sip.Builder {
 	for _, r := range t.Routes {
 		b.Add(sip.HeaderRoute, r)
 	}
-	b.Set(sip.HeaderMaxForwards, strconv.FormatUint(uint64(hops(c.req)-1), 10))
+	b.Set(sip.HeaderMaxForwards, strconv.FormatUint(uint64(hops(c.req)-1), 10)).
+		Set(sip.HeaderMaxBreadth, strconv.FormatUint(uint64(l.breadth), 10))
 	from, err := c.req.From()
 	if err == nil {
 		a := untagged(from)
@@ -249,7 +251,7 @@ func (c *Call) refused(l *leg, e dialog.End) {
 	lost := e.Message == nil && errors.Is(e.Err, transaction.ErrTransport) || v.status == 430 || v.status == 408 && !l.heard
 	if lost && l.target.Next != nil {
 		c.out(l)
-		c.ring(l.target.Next)
+		c.ring(l.target.Next, l.breadth)
 		c.advance()
 		return
 	}
@@ -279,7 +281,7 @@ func (c *Call) lose(l *leg, reason string) {
 func (c *Call) fail(l *leg, v verdict) {
 	c.out(l)
 	if l.target.Next != nil && l.target.Fail != 0 {
-		c.ring(l.target.Next)
+		c.ring(l.target.Next, l.breadth)
 		return
 	}
 	if v.status == 0 {

@@ -113,6 +113,8 @@ func TestRefusedAtOnce(t *testing.T) {
 	}{
 		{"hops", "483", Config{}, siptest.With(sip.HeaderMaxForwards, "0"), nil},
 		{"reliable", "420", Config{}, siptest.With(sip.HeaderRequire, "100rel"), nil},
+		{"breadth", "440", Config{}, siptest.With(sip.HeaderMaxBreadth, "1"), (*kit).both},
+		{"breadth of ours", "440", Config{MaxBreadth: 1}, siptest.Without(sip.HeaderDate), (*kit).both},
 		{"contact", "400", Config{}, siptest.Without(sip.HeaderContact), nil},
 		{"limit", "503", Config{Limit: -1}, siptest.Without(sip.HeaderDate), nil},
 		{"body", "415", Config{}, siptest.WithBody("text/plain", "x"), func(k *kit) { k.inv.Media = &anchor{} }},
@@ -126,7 +128,11 @@ func TestRefusedAtOnce(t *testing.T) {
 				test.setup(k)
 			}
 			invite := k.alice.Invite("bob@example.com", test.edit)
-			k.alice.Ack(invite, k.alice.Expect(test.status))
+			refusal := k.alice.Expect(test.status)
+			k.alice.Ack(invite, refusal)
+			if test.name == "reliable" { // rfc3261#8.2.2.3
+				k.has(refusal, "Unsupported", "100rel")
+			}
 			k.bob.Silent(0)
 			if a, ok := k.inv.Media.(*anchor); ok && a.closed != 1 {
 				t.Errorf("media closed %d times", a.closed)
@@ -505,4 +511,29 @@ func TestEarlyMediaOfOneTarget(t *testing.T) {
 	if m := k.alice.Expect("200"); m.Body() != "answer:early" {
 		t.Errorf("body of 200 is %q", m.Body())
 	}
+}
+
+// TestBreadthIsDealtOut has each target fork no more broadly than its part (rfc5393#5.3.3), and the next flow of
+// a device take over the first one's.
+func TestBreadthIsDealtOut(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Config{})
+	k.both()
+	again := k.target("bob", k.carol)
+	k.inv.Waves[0].Targets[0].Next = &again
+	k.inv.Waves = append(k.inv.Waves, Wave{Targets: []Target{k.target("bob", k.bob)}})
+	k.alice.Invite("bob@example.com", siptest.With(sip.HeaderMaxBreadth, "5"))
+	first := k.bob.Expect("INVITE")
+	k.has(first, "Max-Breadth", "3")
+	second := k.carol.Expect("INVITE")
+	k.has(second, "Max-Breadth", "2")
+	k.bob.Respond(first, 430)
+	k.bob.Expect("ACK")
+	next := k.carol.Expect("INVITE")
+	k.has(next, "Max-Breadth", "3")
+	for _, in := range []*sip.Message{second, next} {
+		k.carol.Respond(in, 486)
+		k.carol.Expect("ACK")
+	}
+	k.has(k.bob.Expect("INVITE"), "Max-Breadth", "5")
 }

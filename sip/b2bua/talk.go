@@ -42,6 +42,9 @@ func (c *Call) request(l *leg, in *dialog.Incoming) {
 	case hops(req) == 0:
 		in.Respond(in.Response(483, ""))
 		return
+	case !passes(req.Method()): // transfer among them: what a REFER names are dialogs of the other leg
+		in.Respond(in.Response(405, "").Set(sip.HeaderAllow, allow))
+		return
 	case c.winner == nil || l != c.caller && l != c.winner:
 		c.tooEarly(in)
 		return
@@ -50,11 +53,18 @@ func (c *Call) request(l *leg, in *dialog.Incoming) {
 	case sip.INVITE, sip.UPDATE:
 		c.moved(l, in)
 		c.offerTurn(l, in)
-	case sip.INFO, sip.MESSAGE, sip.OPTIONS:
-		c.pass(&turn{from: l, to: c.other(l), in: in}, req.Body())
 	default:
-		in.Respond(in.Response(405, "").Set(sip.HeaderAllow, allow))
+		c.pass(&turn{from: l, to: c.other(l), in: in}, req.Body())
 	}
+}
+
+// passes says that a request of this method means the same in the other leg.
+func passes(m sip.Method) bool {
+	switch m {
+	case sip.INVITE, sip.UPDATE, sip.INFO, sip.MESSAGE, sip.OPTIONS:
+		return true
+	}
+	return false
 }
 
 // tooEarly answers what comes before somebody has answered the call: there is nobody yet to

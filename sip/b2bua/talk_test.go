@@ -40,12 +40,26 @@ func TestRequestsPassBothWays(t *testing.T) {
 func TestRequestsThatDoNotPass(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, Config{})
-	alice, _ := k.up()
+	alice, bob := k.up()
 	for method, status := range map[sip.Method]string{
 		sip.REFER: "405", sip.NOTIFY: "405", sip.SUBSCRIBE: "405", sip.PRACK: "481",
 	} {
 		alice.Request(method, siptest.With(sip.HeaderRAck, "1 1 INVITE"))
-		k.alice.Expect(status)
+		refusal := k.alice.Expect(status)
+		if status == "405" { // rfc3261#21.4.6
+			k.has(refusal, "Allow", allow)
+		}
+	}
+	for tag, edit := range map[string]siptest.Edit{
+		"norefersub": siptest.WithName("Refer-To", "<sip:carol@example.com>"), "100rel": siptest.WithSDP("o"),
+	} {
+		for _, end := range []struct {
+			*siptest.Peer
+			dialog *siptest.Dialog
+		}{{k.alice, alice}, {k.bob, bob}} {
+			end.dialog.Request(sip.UPDATE, siptest.With(sip.HeaderRequire, tag), edit)
+			k.has(end.Expect("420"), "Unsupported", tag)
+		}
 	}
 	alice.Request(sip.INFO, siptest.With(sip.HeaderMaxForwards, "0"))
 	k.alice.Expect("483")
@@ -152,10 +166,31 @@ func TestTooEarly(t *testing.T) {
 	k.alice.Expect("200 OPTIONS")
 	k.bob.Dialog(in, ringing).Request(sip.INFO)
 	k.bob.Expect("500")
-	d.Bye() // a caller may: rfc3261#15
+	d.Request(sip.REFER) // it would come too early for ever
+	k.has(k.alice.Expect("405"), "Allow", allow)
+	d.Request(sip.PRACK, siptest.With(sip.HeaderRAck, "1 1 INVITE"))
+	k.alice.Expect("481") // rfc3262#3
+	d.Bye()               // a caller may: rfc3261#15
 	k.alice.Expect("200 BYE")
 	k.alice.Expect("487")
 	k.bob.Expect("CANCEL")
+}
+
+// A callee that says reliably that it rings, unasked, is heard as if it had said so simply: the caller
+// must not be told to send a PRACK that we would not pass on (rfc3262#4).
+func TestReliableProvisionalStaysOnItsLeg(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Config{})
+	k.alice.Invite("bob@example.com", siptest.With(sip.HeaderSupported, "100rel"))
+	in := k.bob.Expect("INVITE")
+	k.has(in, "Supported", "")
+	k.bob.Respond(in, 183, siptest.With(sip.HeaderRequire, "100rel"), siptest.WithName("RSeq", "1"), siptest.WithSDP("early"))
+	got := k.alice.Expect("183")
+	k.has(got, "Require", "")
+	k.has(got, "RSeq", "")
+	if got.Body() != "early" {
+		t.Errorf("the description is %q", got.Body())
+	}
 }
 
 func TestOneSideIsLost(t *testing.T) {

@@ -80,8 +80,9 @@ func (p *Proxy) looped(req *sip.Message) bool {
 }
 
 // mark is the second part of the branch of a Via that we add (rfc5393#4.2): a hash over what
-// decides where the request as received goes. The topmost Via, which rfc3261#16.6 counts
-// among it, is not: it is another one each time round, and no loop would ever be found.
+// decides where the request as received goes. Two that rfc3261#16.6 counts among it are not, or
+// no loop would ever be found: the topmost Via is another one each time round, and
+// credentials are taken away by whom they are for.
 func (p *Proxy) mark(req *sip.Message) string {
 	var h maphash.Hash
 	h.SetSeed(p.seed)
@@ -98,7 +99,6 @@ func (p *Proxy) mark(req *sip.Message) string {
 	field(req.ToTag())
 	field(req.Get(sip.HeaderCSeq))
 	field(req.Get(sip.HeaderProxyRequire))
-	field(req.Get(sip.HeaderProxyAuthorization))
 	return markText(h.Sum64())
 }
 

@@ -20,7 +20,8 @@ type backToBack struct {
 func newBackToBack(e *Edge) *backToBack {
 	return &backToBack{edge: e, ua: b2bua.New(b2bua.Config{
 		Layer: e.layer, T1: e.cfg.T1, T2: e.cfg.T2, TimerC: e.cfg.TimerC, MaxDuration: e.cfg.MaxDuration,
-		Server: e.cfg.Server, Log: e.log,
+		MaxBreadth: uint32(max(e.cfg.MaxBreadth, 0)),
+		Server:     e.cfg.Server, Log: e.log,
 	})}
 }
 

@@ -366,6 +366,10 @@ func TestWhatTheServerAnswersItself(t *testing.T) {
 	p.Expect("481")
 	p.Request("DANCE", "bob@example.org")
 	p.Expect("405")
+	p.Request(sip.REFER, "bob@example.org", siptest.WithName("Refer-To", "<sip:carol@example.org>"))
+	if resp := p.Expect("405"); resp.HasToken(sip.HeaderAllow, "REFER") || !resp.HasToken(sip.HeaderAllow, "MESSAGE") {
+		t.Errorf("a REFER is not allowed, but what is are %q", resp.Get(sip.HeaderAllow))
+	}
 }
 
 func TestADrainingServerTakesNoNewCalls(t *testing.T) {

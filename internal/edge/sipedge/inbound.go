@@ -3,6 +3,7 @@ package sipedge
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,8 +51,14 @@ func (in *inbound) begin(ctx context.Context, method sip.Method) {
 	case sip.BYE, sip.INFO, sip.UPDATE, sip.PRACK, sip.NOTIFY: // rfc3261#12.2.2
 		e.refuse(in.server, 481, "")
 	default:
-		e.respond(in.server, in.req.Response(405, "").Set(sip.HeaderAllow, allowed))
+		e.respond(in.server, in.req.Response(405, "").Set(sip.HeaderAllow, allowedBut(method)))
 	}
+}
+
+// allowedBut is what is allowed where one method is not (rfc3261#21.4.6): within a call it may be.
+func allowedBut(method sip.Method) string {
+	list := slices.DeleteFunc(strings.Split(allowed, ", "), func(m string) bool { return m == string(method) })
+	return strings.Join(list, ", ")
 }
 
 // forUs says whether a request is to the server itself: our host without a user.
