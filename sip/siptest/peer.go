@@ -1,6 +1,7 @@
 package siptest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +27,11 @@ type Peer struct {
 	Timeout time.Duration
 	// Repeats makes Expect see copies of what came before; else they are passed over.
 	Repeats bool
+	// Shown, if not "", is the "host:port" that Via and Contact name in place of the peer's
+	// own: that of a peer behind a NAT.
+	Shown string
+	// Given, if not "", is the URI of its Contact.
+	Given string
 
 	t       testing.TB
 	name    string // alice@example.com
@@ -88,7 +94,10 @@ func (p *Peer) Addr() string { return p.wire.host() }
 
 // Contact is the peer's Contact value.
 func (p *Peer) Contact() string {
-	uri := "sip:" + p.contact + "@" + p.wire.host()
+	if p.Given != "" {
+		return "<" + p.Given + ">"
+	}
+	uri := "sip:" + p.contact + "@" + p.shown()
 	switch n := p.wire.network(); n {
 	case sip.UDP, sip.Memory:
 	case sip.WSS:
@@ -99,9 +108,11 @@ func (p *Peer) Contact() string {
 	return "<" + uri + ">"
 }
 
+func (p *Peer) shown() string { return cmp.Or(p.Shown, p.wire.host()) }
+
 // Via is a fresh Via value of the peer.
 func (p *Peer) Via() string {
-	return "SIP/2.0/" + p.wire.network() + " " + p.wire.host() + ";branch=" + Branch() + ";rport"
+	return "SIP/2.0/" + p.wire.network() + " " + p.shown() + ";branch=" + Branch() + ";rport"
 }
 
 // Close closes the connection; the test's end does it too.

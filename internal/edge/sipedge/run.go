@@ -52,7 +52,9 @@ func (o *callObserver) Final(t *proxy.Target, resp *sip.Message) {
 	o.edge.log.Info("call answered", "call", o.call.ID, "status", resp.Status(), "by", name)
 	if resp.Status() < 300 {
 		o.edge.calls.answered(o.call.ID, name, o.edge.cfg.Now())
+		return
 	}
+	o.edge.calls.endUnanswered(o.call.ID) // its transactions take longer to end
 }
 
 func (o *callObserver) Ended() { o.edge.calls.endUnanswered(o.call.ID) }

@@ -1,6 +1,7 @@
 package audio
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -19,6 +20,9 @@ const (
 // Endpoint is one end of a telephone call's media: it sends a clip as G.711 and keeps what it
 // receives.
 type Endpoint struct {
+	// Host is the address that descriptions name; 127.0.0.1 if empty.
+	Host string
+
 	conn *net.UDPConn
 
 	mu    sync.Mutex
@@ -48,8 +52,8 @@ func (e *Endpoint) Port() int { return e.conn.LocalAddr().(*net.UDPAddr).Port }
 // SDP describes the endpoint; direction is sendrecv, sendonly, recvonly or inactive, and
 // version counts the offers and answers of a session (rfc3264#8).
 func (e *Endpoint) SDP(direction string, version int) string {
-	return fmt.Sprintf("v=0\r\no=- 1 %d IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"+
-		"m=audio %d RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=%s\r\n", version, e.Port(), direction)
+	return fmt.Sprintf("v=0\r\no=- 1 %d IN IP4 %[2]s\r\ns=-\r\nc=IN IP4 %[2]s\r\nt=0 0\r\n"+
+		"m=audio %d RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=%s\r\n", version, cmp.Or(e.Host, "127.0.0.1"), e.Port(), direction)
 }
 
 // Play sends the clip in real time to the peer, and returns at once. The clip has 8000 samples
@@ -119,6 +123,13 @@ func (e *Endpoint) Heard() Clip {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return Clip{Rate: 8000, Samples: append([]int16(nil), e.heard...)}
+}
+
+// Forget drops what has been received so far.
+func (e *Endpoint) Forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heard, e.any = nil, false
 }
 
 // Close ends sending and listening.
