@@ -155,7 +155,8 @@ func (a *App) build(ctx context.Context) error {
 	a.web = webedge.New(webedge.Config{
 		TLS: a.cert.TLS(uint16(a.cfg.TLS.MinVersion)),
 		SIP: a.sip.Transport().WebSocketHandler(a.cfg.Web.Origins...),
-		Log: a.log, Connections: a.cfg.SIP.Connections,
+		Log: a.log, Connections: a.cfg.SIP.Connections, PerAddress: a.cfg.SIP.ConnectionsPerAddress,
+		HandshakeTime: a.cfg.SIP.HandshakeTime,
 	})
 	a.admin = admin.NewServer(admin.Config{
 		Dir: a.cfg.Server.Data, Users: users{a.store.accounts, a.cfg.Accounts.Strangers}, Reporter: a, Explainer: a, Log: a.log,

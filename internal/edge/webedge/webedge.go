@@ -4,6 +4,7 @@
 package webedge
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -24,28 +26,47 @@ type Config struct {
 	Log *slog.Logger
 	// Connections bounds how many are open at once, upgraded ones included; default 20000.
 	Connections int
+	// PerAddress bounds how many one IPv4 address, or one /64 of IPv6, may have; default 256.
+	PerAddress int
+	// HandshakeTime bounds a TLS handshake, and after it the header of a request; default 10s.
+	HandshakeTime time.Duration
+	// RequestTime bounds a whole request, and its answer; default 30s.
+	RequestTime time.Duration
+	// Idle is how long a connection may wait for its next request; default 60s.
+	Idle time.Duration
 }
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.Connections = cmp.Or(c.Connections, 20000)
+	c.PerAddress = cmp.Or(c.PerAddress, 256)
+	c.HandshakeTime = cmp.Or(c.HandshakeTime, 10*time.Second)
+	c.RequestTime = max(cmp.Or(c.RequestTime, 30*time.Second), c.HandshakeTime)
+	c.Idle = cmp.Or(c.Idle, time.Minute)
+	return c
+}
+
+// maxHeader is how long the header of a request may be; net/http adds 4 KiB of grace.
+const maxHeader = 16 << 10
 
 // Edge is the HTTPS side of the server.
 type Edge struct {
 	cfg     Config
 	handler http.Handler
-	slots   chan struct{}
+	open    open
 
 	mu      sync.Mutex
+	closed  bool
 	servers []*http.Server
 	done    sync.WaitGroup
 }
 
 // New makes an edge that listens nowhere yet.
 func New(cfg Config) *Edge {
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Connections == 0 {
-		cfg.Connections = 20000
-	}
-	e := &Edge{cfg: cfg, slots: make(chan struct{}, cfg.Connections)}
+	cfg = cfg.withDefaults()
+	e := &Edge{cfg: cfg, open: open{most: cfg.Connections, mostOf: cfg.PerAddress, of: map[netip.Prefix]int{}}}
 	mux := http.NewServeMux()
 	mux.Handle("GET /sip", cfg.SIP)
 	mux.HandleFunc("GET /{$}", front)
@@ -78,21 +99,24 @@ func (e *Edge) Listen(ctx context.Context, addr string, secure bool) (net.Addr, 
 	}
 	s := &http.Server{
 		Handler:           e.handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
+		ReadHeaderTimeout: e.cfg.HandshakeTime, // net/http holds the handshake to it too
+		ReadTimeout:       e.cfg.RequestTime,
+		WriteTimeout:      e.cfg.RequestTime,
+		IdleTimeout:       e.cfg.Idle,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	address := ln.Addr()
-	ln = &bounded{Listener: ln, slots: e.slots}
+	ln = &bounded{Listener: ln, open: &e.open}
 	if secure {
 		ln = tls.NewListener(ln, e.cfg.TLS)
 	}
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, errors.Join(fmt.Errorf("webedge: listen on %s: %w", addr, http.ErrServerClosed), ln.Close())
+	}
 	e.servers = append(e.servers, s)
-	e.mu.Unlock()
 	e.done.Go(func() {
 		if err := s.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			e.cfg.Log.Error("HTTPS listener ended", "address", addr, "err", err)
@@ -104,43 +128,11 @@ func (e *Edge) Listen(ctx context.Context, addr string, secure bool) (net.Addr, 
 // Close ends the listeners. Connections that were upgraded belong to the SIP side.
 func (e *Edge) Close() {
 	e.mu.Lock()
+	e.closed = true
 	servers := e.servers
 	e.mu.Unlock()
 	for _, s := range servers {
 		_ = s.Close()
 	}
 	e.done.Wait()
-}
-
-// bounded closes connections past the limit at once: a queue would only hide the flood.
-type bounded struct {
-	net.Listener
-	slots chan struct{}
-}
-
-func (b *bounded) Accept() (net.Conn, error) {
-	for {
-		c, err := b.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case b.slots <- struct{}{}:
-			return &counted{Conn: c, slots: b.slots}, nil
-		default:
-			_ = c.Close()
-		}
-	}
-}
-
-// counted gives its slot back when it is closed.
-type counted struct {
-	net.Conn
-	once  sync.Once
-	slots chan struct{}
-}
-
-func (c *counted) Close() error {
-	c.once.Do(func() { <-c.slots })
-	return c.Conn.Close()
 }
