@@ -41,7 +41,9 @@ func (a *App) addAgents() error {
 		return nil
 	}
 	service := echo.New(echo.Config{
-		Layer: a.sip.Layer(), Ports: a.ports, Name: a.cfg.Echo.Name, MaxCalls: a.cfg.Echo.MaxCalls, Server: "parley", Log: a.log,
+		Layer: a.sip.Layer(), Ports: a.ports, T1: a.cfg.SIP.T1, T2: a.cfg.SIP.T2,
+		MaxDuration: min(a.cfg.Calls.MaxDuration, longestEcho),
+		Name:        a.cfg.Echo.Name, MaxCalls: a.cfg.Echo.MaxCalls, Server: "parley", Log: a.log,
 	})
 	a.sip.AddAgent(echo.Agent, service)
 	a.closers = append(a.closers, func(ctx context.Context) error { return service.Close(ctx) })
@@ -118,6 +120,9 @@ func machine() ([]netip.Addr, error) {
 	}
 	return append(far, near...), nil
 }
+
+// longestEcho is how long anyone may listen to himself.
+const longestEcho = 10 * time.Minute
 
 // agentDeadline is how long services get to hang up when the server stops.
 const agentDeadline = 2 * time.Second

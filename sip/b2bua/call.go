@@ -202,8 +202,12 @@ func (c *Call) guard(f func()) {
 	f()
 }
 
-// after has f run on the call's goroutine in a while. A timer of the same name is replaced.
+// after has f run on the call's goroutine in a while. A timer of the same name is replaced. A call that is over,
+// whose sessions are still saying goodbye, gets none: it would hold the call until it fires.
 func (c *Call) after(name string, d time.Duration, f func()) {
+	if c.over {
+		return
+	}
 	c.stop(name)
 	c.timers[name] = c.b.c.Layer.After(c.info.ID, d, func() {
 		c.post(func() {

@@ -144,6 +144,18 @@ func (e *Edge) Layer() *transaction.Layer { return e.layer }
 // Calls is how many calls ring or are up.
 func (e *Edge) Calls() int { return e.calls.count() }
 
+// Load is what the edge has at hand.
+type Load struct {
+	Requests   int // that wait for the data folder
+	Forwards   int // requests that were forwarded and are not over
+	BackToBack int // calls whose dialogs are ours
+}
+
+// Load counts what is at hand now.
+func (e *Edge) Load() Load {
+	return Load{Requests: len(e.slots), Forwards: e.proxy.Active(), BackToBack: e.b2b.ua.Count()}
+}
+
 // Draining says that no new calls are taken any more.
 func (e *Edge) Draining() bool { return e.draining.Load() }
 
@@ -275,7 +287,7 @@ func (e *Edge) address(u sip.URI, f sip.Flow) (a core.Address, ours bool, err er
 
 // Run does what is due from time to time, until ctx ends.
 func (e *Edge) Run(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
+	tick := time.NewTicker(min(time.Minute, e.cfg.MaxDuration))
 	defer tick.Stop()
 	for {
 		select {

@@ -25,6 +25,9 @@ func (e *Edge) inDialog(in *inbound) bool {
 	}
 	if gone(to) {
 		e.refuse(in.server, 430, "Flow Failed") // rfc5626#11.5
+		if in.req.Method() == sip.BYE {         // whom it doesn't reach has hung up in his way
+			e.calls.end(in.req.CallID(), "hung up on a connection that is gone")
+		}
 		return true
 	}
 	e.forwardInDialog(in, to)

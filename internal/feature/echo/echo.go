@@ -25,6 +25,8 @@ const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
 type Config struct {
 	Layer *transaction.Layer
 	Ports *rtp.Ports
+	// T1 and T2 are the Layer's.
+	T1, T2 time.Duration
 	// Name is the user part of its contact; default "echo".
 	Name string
 	// MaxCalls at once; a further one gets 486. Default 100.
@@ -76,7 +78,7 @@ func New(c Config) *Echo {
 	}
 	return &Echo{
 		c: c, calls: map[*call]struct{}{}, changed: make(chan struct{}, 1),
-		ua: dialog.NewUA(dialog.Config{Layer: c.Layer, Allow: allow, Server: c.Server, Log: c.Log}),
+		ua: dialog.NewUA(dialog.Config{Layer: c.Layer, T1: c.T1, T2: c.T2, Allow: allow, Server: c.Server, Log: c.Log}),
 	}
 }
 
