@@ -102,6 +102,33 @@ file, line and column, all of them at once; ` + "`parley config check FILE`" + `
 
 On SIGHUP the file is read again: settings marked so take effect, and for the others the log says
 that they wait for a restart. A file with a problem changes nothing.
+
+A server behind a 1:1 NAT, with a certificate of its operator's:
+
+<!-- file: parley.toml -->
+` + "```toml" + `
+[server]
+domains = ["example.org"]
+data = "/var/lib/parley"
+
+[sip]
+public_address = "203.0.113.7"
+local_networks = ["192.168.0.0/16"]
+
+[tls]
+certificate = "/etc/ssl/example.org.pem"
+key = "/etc/ssl/example.org.key"
+
+[calls]
+ring = "45s"
+` + "```" + `
+
+<!-- run -->
+` + "```sh" + `
+parley config check parley.toml
+parley config reference > everything.toml
+parley config check everything.toml
+` + "```" + `
 `
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

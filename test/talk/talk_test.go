@@ -75,6 +75,25 @@ func use(p *play, used map[string]bool) {
 	p.Fatalf("nobody knows what %q means", rest)
 }
 
+// TestTheReadmesDialogue plays the example that README.md shows.
+func TestTheReadmesDialogue(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "```talk\n")
+	example, _, found := strings.Cut(example, "```")
+	if !found {
+		t.Fatal("README.md shows no dialogue")
+	}
+	name := filepath.Join(t.TempDir(), "readme.talk")
+	if err := os.WriteFile(name, []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	perform(t, name)
+}
+
 func TestBadScripts(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
