@@ -16,18 +16,22 @@ type Freshness int
 // What Check says of a nonce.
 const (
 	Bad   Freshness = iota // not ours
-	Stale                  // ours, but too old: challenge again with stale=true (rfc7616#3.3)
+	Stale                  // ours, but too old or used: challenge again with stale=true (rfc7616#3.3)
 	Fresh
 )
 
 // Nonces makes nonces that prove themselves: a time and random bytes under a MAC. Nothing is
-// kept for them, so asking for many costs the server nothing. It is safe for use from any
-// goroutine. Nodes that share a key accept each other's nonces.
+// kept for them before somebody has signed in with one, so asking for many costs the server
+// nothing. It is safe for use from any goroutine. Nodes that share a key accept each other's nonces.
 type Nonces struct {
 	key      []byte
 	lifetime time.Duration
+	used     uses
 
 	Rand io.Reader // crypto/rand's if nil; set it before use
+	// Kept is how many nonces that were used are remembered, about 100 bytes each; 65536
+	// if it is 0. Set it before use.
+	Kept int
 }
 
 // DefaultLifetime is how long a nonce is good for if nothing else is said.
@@ -58,6 +62,7 @@ const (
 
 // Make is a fresh nonce.
 func (n *Nonces) Make(now time.Time) string {
+	n.used.begin(now)
 	var raw [nonceLen]byte
 	binary.BigEndian.PutUint64(raw[:timeLen], uint64(now.UnixMilli())) // after 1970
 	source := n.Rand
@@ -77,20 +82,32 @@ func (n *Nonces) mac(b []byte) []byte {
 	return h.Sum(nil)[:macLen]
 }
 
-// Check judges a nonce that a peer sent back.
-func (n *Nonces) Check(nonce string, now time.Time) Freshness {
+// id is what tells nonces apart: their time and random bytes.
+type id [timeLen + randomLen]byte
+
+func (i id) made() time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(i[:timeLen]))) // we wrote it
+}
+
+// read gives the id of a nonce that we have made.
+func (n *Nonces) read(nonce string) (i id, ok bool) {
 	var raw [nonceLen]byte
 	if len(nonce) != base64.RawURLEncoding.EncodedLen(nonceLen) {
-		return Bad
+		return i, false
 	}
 	if _, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(nonce)); err != nil {
+		return i, false
+	}
+	return id(raw[:len(i)]), hmac.Equal(raw[len(i):], n.mac(raw[:len(i)]))
+}
+
+// Check judges a nonce that a peer sent back, but for whether it was used before.
+func (n *Nonces) Check(nonce string, now time.Time) Freshness {
+	i, ok := n.read(nonce)
+	if !ok {
 		return Bad
 	}
-	if !hmac.Equal(raw[timeLen+randomLen:], n.mac(raw[:timeLen+randomLen])) {
-		return Bad
-	}
-	made := time.UnixMilli(int64(binary.BigEndian.Uint64(raw[:timeLen]))) // we wrote it
-	if age := now.Sub(made); age > n.lifetime || age < -skew {
+	if age := now.Sub(i.made()); age > n.lifetime || age < -skew {
 		return Stale
 	}
 	return Fresh

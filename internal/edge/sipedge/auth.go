@@ -41,8 +41,27 @@ func (in *inbound) authenticate(ctx context.Context, kind authKind, realm string
 		in.challenge(kind, realm, false)
 		return core.Address{}, false
 	}
-	return in.verify(ctx, kind, creds)
+	if !in.edge.sameResource(creds.URI, in.req.Target(), in.flow) {
+		in.edge.log.Warn("digest for another URI refused", "uri", creds.URI, "target", in.req.Target(), "source", in.flow.Remote().String())
+		in.edge.refuse(in.server, 400, "Digest Is for Another URI") // rfc7616#3.4.6
+		return core.Address{}, false
+	}
+	account, ok := in.verify(ctx, kind, creds)
+	if !ok {
+		return core.Address{}, false
+	}
+	// Only what a right password proves is noted, so that nobody else can fill the table; and nothing that
+	// was played again proves anything.
+	if in.edge.nonces.Use(creds, in.edge.cfg.Now()) != digest.Fresh {
+		in.challenge(kind, realm, true)
+		return core.Address{}, false
+	}
+	in.edge.ports.Guard.Succeeded(in.source(), account)
+	transport.Prove(in.flow)
+	return account, true
 }
+
+func (in *inbound) source() string { return in.flow.Remote().Addr().Unmap().String() }
 
 // credentials finds the answer to a challenge of ours among those the request brings.
 func (in *inbound) credentials(kind authKind, realm string) (digest.Credentials, bool) {
@@ -57,7 +76,7 @@ func (in *inbound) credentials(kind authKind, realm string) (digest.Credentials,
 // verify checks a digest. A wrong password and an unknown user cost the same and look alike.
 func (in *inbound) verify(ctx context.Context, kind authKind, creds digest.Credentials) (core.Address, bool) {
 	e := in.edge
-	source := in.flow.Remote().Addr().Unmap().String()
+	source := in.source()
 	account, full, err := in.user(creds)
 	if wait := e.ports.Guard.Check(source, account); wait > 0 {
 		e.log.Warn("too many wrong passwords", "account", account.String(), "source", source, "wait", wait)
@@ -83,8 +102,6 @@ func (in *inbound) verify(ctx context.Context, kind authKind, creds digest.Crede
 		in.challenge(kind, creds.Realm, false)
 		return core.Address{}, false
 	}
-	e.ports.Guard.Succeeded(source, account)
-	transport.Prove(in.flow)
 	return account, true
 }
 

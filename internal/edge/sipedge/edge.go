@@ -91,6 +91,8 @@ type Edge struct {
 	calls     calls
 
 	slots    chan struct{}
+	closing  sync.Mutex // over closed, and over adding to working
+	closed   bool
 	working  sync.WaitGroup
 	stop     context.CancelFunc
 	ctx      context.Context
@@ -192,13 +194,10 @@ func (e *Edge) onRequest(s *transaction.Server) {
 
 // work handles an initial request on a goroutine of its own, as many at a time as allowed.
 func (e *Edge) work(in *inbound) {
-	select {
-	case e.slots <- struct{}{}:
-	default:
+	if !e.enter() {
 		e.respond(in.server, in.req.Response(503, "Busy").Set(sip.HeaderRetryAfter, "5"))
 		return
 	}
-	e.working.Add(1)
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
@@ -210,6 +209,22 @@ func (e *Edge) work(in *inbound) {
 		}()
 		in.serve(e.ctx)
 	}()
+}
+
+// enter takes a slot for a request, unless none is free or the edge is closing.
+func (e *Edge) enter() bool {
+	e.closing.Lock()
+	defer e.closing.Unlock()
+	if e.closed {
+		return false
+	}
+	select {
+	case e.slots <- struct{}{}:
+		e.working.Add(1)
+		return true
+	default:
+		return false
+	}
 }
 
 // respond sends a response made of a builder, with our To tag if it has none.
@@ -317,6 +332,9 @@ func (e *Edge) Drain(ctx context.Context) error {
 
 // Close stops everything at once.
 func (e *Edge) Close() {
+	e.closing.Lock()
+	e.closed = true
+	e.closing.Unlock()
 	e.stop()
 	e.b2b.close() // it says goodbye, so the way out has to be open still
 	e.working.Wait()
