@@ -166,13 +166,6 @@ func (r *running) reload() {
 		r.log.Warn("a setting has changed that needs a restart", "setting", key)
 	}
 	r.level.Set(cfg.Log.Level)
-	r.take(cfg)
+	r.cfg = config.Merge(r.cfg, cfg) // what needs a restart is told of again
 	r.log.Info("reloaded", "changed", strings.Join(changed, " "))
-}
-
-// take keeps what has changed and is in force now; the rest stays, to be told of again.
-func (r *running) take(cfg config.Config) {
-	r.cfg.Log.Level = cfg.Log.Level
-	r.cfg.Calls.Drain = cfg.Calls.Drain
-	r.cfg.TLS.Certificate, r.cfg.TLS.Key = cfg.TLS.Certificate, cfg.TLS.Key
 }

@@ -16,13 +16,13 @@ import (
 // users shows the accounts as an operator handles them.
 type users struct {
 	*account.Accounts
-	strangers bool // what new accounts begin with
+	strangers func() bool // what new accounts begin with
 }
 
 var _ admin.Users = users{}
 
 func (u users) Create(ctx context.Context, a core.Address, password string) error {
-	return readable(u.Accounts.Create(ctx, a, password, u.strangers))
+	return readable(u.Accounts.Create(ctx, a, password, u.strangers()))
 }
 
 func (u users) Delete(ctx context.Context, a core.Address) error {
@@ -101,7 +101,7 @@ func OpenUsers(ctx context.Context, cfg config.Config) (admin.Users, io.Closer, 
 	if err := offline.openLocation(ctx); err != nil {
 		return nil, nil, errors.Join(err, s.close())
 	}
-	return users{Accounts: s.accounts, strangers: cfg.Accounts.Strangers}, closer(s.close), nil
+	return users{Accounts: s.accounts, strangers: func() bool { return cfg.Accounts.Strangers }}, closer(s.close), nil
 }
 
 // Status implements admin.Reporter.
@@ -140,7 +140,7 @@ func (a *App) Explain(ctx context.Context, from, to core.Address) (admin.Explana
 		}
 		known = true
 	}
-	plan, err := a.routers.Plan(ctx, &core.Call{
+	plan, err := a.planner.Plan(ctx, &core.Call{
 		ID: "explain", Method: "INVITE", From: core.Caller{Address: from, Known: known}, To: to, ToURI: "sip:" + to.String(),
 	})
 	out.Notes = plan.Notes

@@ -26,13 +26,15 @@ func (a *App) openPorts() error {
 	return err
 }
 
-// anchor makes what carries the media of a back-to-back call; nil if media is never to pass through us.
+// anchor makes what carries the media of a back-to-back call; it gives nil if media is never to pass through us.
 func (a *App) anchor() func() b2bua.Media {
-	if a.cfg.Calls.Anchor == config.AnchorNever {
-		return nil
-	}
 	r := relay.New(relay.Config{Ports: a.ports, Log: a.log})
-	return func() b2bua.Media { return r.Anchor() }
+	return func() b2bua.Media {
+		if a.current.Load().Calls.Anchor == config.AnchorNever {
+			return nil
+		}
+		return r.Anchor()
+	}
 }
 
 // addAgents puts the user agents inside the process behind the edge.
@@ -42,8 +44,9 @@ func (a *App) addAgents() error {
 	}
 	service := echo.New(echo.Config{
 		Layer: a.sip.Layer(), Ports: a.ports, T1: a.cfg.SIP.T1, T2: a.cfg.SIP.T2,
-		MaxDuration: min(a.cfg.Calls.MaxDuration, longestEcho),
-		Name:        a.cfg.Echo.Name, MaxCalls: a.cfg.Echo.MaxCalls, Server: "parley", Log: a.log,
+		MaxCalls:    func() int { return a.current.Load().Echo.MaxCalls },
+		MaxDuration: func() time.Duration { return min(a.current.Load().Calls.MaxDuration, longestEcho) },
+		Name:        a.cfg.Echo.Name, Server: "parley", Log: a.log,
 	})
 	a.sip.AddAgent(echo.Agent, service)
 	a.closers = append(a.closers, func(ctx context.Context) error { return service.Close(ctx) })

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/address"
@@ -30,12 +32,13 @@ import (
 
 // App is a server.
 type App struct {
-	cfg      config.Config
+	cfg      config.Config // as it was at the start
+	current  atomic.Pointer[config.Config]
 	log      *slog.Logger
 	store    *store
 	cert     *cert.Source
 	location *location.Table
-	routers  core.Routers
+	planner  planner
 	sip      *sipedge.Edge
 	web      *webedge.Edge
 	started  time.Time
@@ -94,6 +97,7 @@ func (s *store) close() error {
 // New opens the data folder and builds a server that does not listen yet.
 func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
 	a := &App{cfg: cfg, log: log, addresses: map[string][]string{}}
+	a.current.Store(&cfg)
 	var err error
 	a.store, err = openStore(ctx, cfg.Server.Data, account.Config{Serves: a.serves, Deleted: a.accountDeleted})
 	if err != nil {
@@ -140,26 +144,25 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.openPorts(); err != nil {
 		return err
 	}
-	a.routers = order(a.cfg, a.store.accounts, a.location)
-	a.sip = sipedge.New(sipConfig(a.cfg, key, a.log), sipedge.Ports{
-		Accounts: a.store.accounts,
-		Guard:    a.newGuard(),
-		Routers:  a.routers,
-		Registrar: registrar.New(registrar.Config{
-			Min: a.cfg.Registrar.MinExpires, Default: a.cfg.Registrar.DefaultExpires,
-			Max: a.cfg.Registrar.MaxExpires, Contacts: a.cfg.Registrar.Contacts, Log: a.log,
-		}, a.location),
+	a.plan(a.cfg)
+	c := sipConfig(a.cfg, key, a.log)
+	c.Settings = a.sipSettings
+	a.sip = sipedge.New(c, sipedge.Ports{
+		Accounts:  a.store.accounts,
+		Guard:     a.newGuard(),
+		Planner:   &a.planner,
+		Registrar: registrar.New(registrar.Config{Limits: a.registrations, Log: a.log}, a.location),
 		Addresses: address.FromSIP,
 		Anchor:    a.anchor(),
 	})
 	a.web = webedge.New(webedge.Config{
 		TLS: a.cert.TLS(uint16(a.cfg.TLS.MinVersion)),
-		SIP: a.sip.Transport().WebSocketHandler(a.cfg.Web.Origins...),
+		SIP: http.HandlerFunc(a.upgrade),
 		Log: a.log, Connections: a.cfg.SIP.Connections, PerAddress: a.cfg.SIP.ConnectionsPerAddress,
 		HandshakeTime: a.cfg.SIP.HandshakeTime,
 	})
 	a.admin = admin.NewServer(admin.Config{
-		Dir: a.cfg.Server.Data, Users: users{a.store.accounts, a.cfg.Accounts.Strangers}, Reporter: a, Explainer: a, Log: a.log,
+		Dir: a.cfg.Server.Data, Users: users{a.store.accounts, a.strangers}, Reporter: a, Explainer: a, Log: a.log,
 	})
 	return a.addAgents()
 }
@@ -176,10 +179,7 @@ func (a *App) openLocation(ctx context.Context) error {
 // newGuard makes a guard that knows where owners were registered from before a restart: an attack that goes on
 // over it must not slow them.
 func (a *App) newGuard() *guard.Guard {
-	g := guard.New(guard.Config{
-		FreeTries: a.cfg.Auth.FreeTries, FirstDelay: a.cfg.Auth.FirstDelay,
-		MaxDelay: a.cfg.Auth.MaxDelay, Forget: a.cfg.Auth.Forget,
-	})
+	g := guard.New(guard.Config{Delays: a.delays})
 	for _, b := range a.location.List(math.MaxInt) {
 		g.Succeeded(b.Source.Addr().Unmap().String(), b.Account)
 	}
@@ -288,9 +288,4 @@ func (a *App) stopAdmin(ctx context.Context) {
 	if err := a.admin.Stop(ctx); err != nil {
 		a.log.Warn("admin socket", "err", err)
 	}
-}
-
-// Reload takes over what can be changed while the server runs: for now the certificate's files.
-func (a *App) Reload(cfg config.Config) error {
-	return a.cert.Reload(cfg.TLS.Certificate, cfg.TLS.Key)
 }

@@ -1,6 +1,9 @@
 package app
 
 import (
+	"context"
+	"sync/atomic"
+
 	"parley/internal/config"
 	"parley/internal/core"
 	"parley/internal/feature/admission"
@@ -8,6 +11,13 @@ import (
 	"parley/internal/feature/location"
 	"parley/internal/feature/mode"
 )
+
+// planner asks the routers that are in force.
+type planner struct{ routers atomic.Pointer[core.Routers] }
+
+func (p *planner) Plan(ctx context.Context, c *core.Call) (*core.Plan, error) {
+	return p.routers.Load().Plan(ctx, c)
+}
 
 // order is THE list of features that take part in a call's plan, in the order they decide.
 func order(cfg config.Config, accounts core.Accounts, loc core.Location) core.Routers {

@@ -13,13 +13,10 @@ func sipConfig(c config.Config, key []byte, log *slog.Logger) sipedge.Config {
 	out := sipedge.Config{
 		Domains:       c.Server.Domains,
 		Key:           key,
-		SHA256Agents:  c.Auth.SHA256Agents,
-		MD5Agents:     c.Auth.MD5Agents,
 		NonceLifetime: c.Auth.NonceLifetime,
 		TimerC:        c.Calls.TimerC,
 		MaxBreadth:    c.Calls.MaxBreadth,
 		Working:       c.SIP.Working,
-		MaxDuration:   c.Calls.MaxDuration,
 		T1:            c.SIP.T1,
 		T2:            c.SIP.T2,
 		T4:            c.SIP.T4,

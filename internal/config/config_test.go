@@ -264,6 +264,23 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+func TestMergeTakesWhatTakesEffect(t *testing.T) {
+	t.Parallel()
+	running, read := Default(), Default()
+	read.Log.Level, read.Calls.Drain, read.Web.Origins = -4, time.Second, []string{"https://a.example"}
+	read.SIP.UDP, read.SIP.T1, read.Server.Domains = []string{":5070"}, time.Second, []string{"a.example"}
+	got := Merge(running, read)
+	if left, _ := Diff(got, read); left != nil {
+		t.Errorf("%v were not taken", left)
+	}
+	if _, taken := Diff(running, got); taken != nil {
+		t.Errorf("%v were taken", taken)
+	}
+	if again, _ := Diff(running, got); strings.Join(again, " ") != "web.origins calls.drain log.level" {
+		t.Errorf("%v were taken", again)
+	}
+}
+
 func TestReferenceReadsAsTheDefault(t *testing.T) {
 	t.Parallel()
 	set := strings.Builder{}

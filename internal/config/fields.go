@@ -61,36 +61,36 @@ func (c *Config) sipSection() section {
 				"ports unchanged. It is what Via, Record-Route and Contact show.", ""},
 		{"local_networks", networks(&s.LocalNetworks), onRestart,
 			"Networks whose peers reach this server under its own addresses in spite of public_address. Loopback always is one.", ""},
-		{"max_message", size(&s.MaxMessage, 4<<10, 1<<20), onRestart,
+		{"max_message", size(&s.MaxMessage, 4<<10, 1<<20), onReload,
 			"The longest message taken from a TCP, TLS or WebSocket connection; a longer one ends it.", ""},
-		{"connections", integer{&s.Connections, 1, 1000000}, onRestart,
+		{"connections", integer{&s.Connections, 1, 1000000}, onReload,
 			"Connections that peers may have open at once, all listeners together; as many may be opened by the server.", ""},
-		{"connections_per_address", integer{&s.ConnectionsPerAddress, 1, 1000000}, onRestart,
+		{"connections_per_address", integer{&s.ConnectionsPerAddress, 1, 1000000}, onReload,
 			"Connections that one IP address (one /64 of IPv6) may have open at once.", ""},
 		{"handshake_time", duration(&s.HandshakeTime, time.Second, time.Minute), onRestart,
 			"A TLS handshake has to be done in this time.", ""},
-		{"first_message_time", duration(&s.FirstMessageTime, time.Second, time.Hour), onRestart,
+		{"first_message_time", duration(&s.FirstMessageTime, time.Second, time.Hour), onReload,
 			"A new connection has to bring its first message in this time.", ""},
-		{"time_to_authenticate", duration(&s.TimeToAuthenticate, time.Second, time.Hour), onRestart,
+		{"time_to_authenticate", duration(&s.TimeToAuthenticate, time.Second, time.Hour), onReload,
 			"Somebody has to sign in on a connection in this time from its first message, or it is closed.", ""},
-		{"requests_before_auth", integer{&s.RequestsBeforeAuth, 1, 100000}, onRestart,
+		{"requests_before_auth", integer{&s.RequestsBeforeAuth, 1, 100000}, onReload,
 			"Messages that a connection may bring before somebody has signed in on it.", ""},
-		{"message_time", duration(&s.MessageTime, time.Second, time.Hour), onRestart,
+		{"message_time", duration(&s.MessageTime, time.Second, time.Hour), onReload,
 			"A message has to be there whole in this time from its first byte.", ""},
-		{"idle", duration(&s.Idle, 10*time.Second, 24*time.Hour), onRestart,
+		{"idle", duration(&s.Idle, 10*time.Second, 24*time.Hour), onReload,
 			"A connection on which nothing arrives for this long is closed. The default leaves one open that " +
 				"brings no more than an hourly REGISTER.", ""},
-		{"ping", duration(&s.Ping, 5*time.Second, time.Hour), onRestart,
+		{"ping", duration(&s.Ping, 5*time.Second, time.Hour), onReload,
 			"The time between two pings on a WebSocket.", "rfc6455#5.5.2"},
 		{"dead_peer_time", duration(&s.DeadPeerTime, 5*time.Second, time.Hour), onRestart,
 			"A peer that has not acknowledged what was sent, or not answered a ping, for this long is gone.", ""},
-		{"dial_time", duration(&s.DialTime, time.Second, time.Minute), onRestart,
+		{"dial_time", duration(&s.DialTime, time.Second, time.Minute), onReload,
 			"A connection that the server opens has to be there, handshake and all, in this time.", ""},
-		{"send_queue", integer{&s.SendQueue, 8, 65536}, onRestart,
+		{"send_queue", integer{&s.SendQueue, 8, 65536}, onReload,
 			"Messages that may wait to be sent on one connection; past it a message fails.", ""},
-		{"send_queue_bytes", size(&s.SendQueueBytes, 64<<10, 64<<20), onRestart,
+		{"send_queue_bytes", size(&s.SendQueueBytes, 64<<10, 64<<20), onReload,
 			"What those messages may take together.", ""},
-		{"send_time", duration(&s.SendTime, time.Second, 10*time.Minute), onRestart,
+		{"send_time", duration(&s.SendTime, time.Second, 10*time.Minute), onReload,
 			"A peer has to take what is sent to it in this time, or its connection is closed.", ""},
 		{"refusals_per_second", integer{&s.RefusalsPerSecond, 1, 100000}, onRestart,
 			"Malformed datagrams that each UDP listener answers in a second; further ones get nothing.", ""},
@@ -112,13 +112,13 @@ func (c *Config) sipSection() section {
 func (c *Config) registrarSection() section {
 	r := &c.Registrar
 	return section{"registrar", "What phones may register.", []field{
-		{"min_expires", duration(&r.MinExpires, time.Second, 24*time.Hour), onRestart,
+		{"min_expires", duration(&r.MinExpires, time.Second, 24*time.Hour), onReload,
 			"The shortest registration; a shorter one is refused with 423.", "rfc3261#10.3"},
-		{"default_expires", duration(&r.DefaultExpires, time.Second, 24*time.Hour), onRestart,
+		{"default_expires", duration(&r.DefaultExpires, time.Second, 24*time.Hour), onReload,
 			"The registration of a phone that doesn't say for how long.", "rfc3261#10.2.1.1"},
-		{"max_expires", duration(&r.MaxExpires, time.Second, 30*24*time.Hour), onRestart,
+		{"max_expires", duration(&r.MaxExpires, time.Second, 30*24*time.Hour), onReload,
 			"The longest registration; a longer one is shortened.", "rfc3261#10.3"},
-		{"contacts", integer{&r.Contacts, 1, 1000}, onRestart,
+		{"contacts", integer{&r.Contacts, 1, 1000}, onReload,
 			"Contacts that one account may have registered at once.", ""},
 	}}
 }
@@ -129,7 +129,7 @@ func (c *Config) webSection() section {
 		{"https", listeners(&w.HTTPS), onRestart, "Addresses for HTTPS and wss.", "rfc7118"},
 		{"http", listeners(&w.HTTP), onRestart,
 			"Addresses for HTTP and ws without TLS: for a reverse proxy on the same machine.", "rfc7118"},
-		{"origins", origins(&w.Origins), onRestart,
+		{"origins", origins(&w.Origins), onReload,
 			"Origins of pages that may open a WebSocket, besides this server's own names.", "rfc6455#10.2"},
 	}}
 }
@@ -149,7 +149,7 @@ func (c *Config) tlsSection() section {
 
 func (c *Config) accountsSection() section {
 	return section{"accounts", "What accounts begin with.", []field{
-		{"strangers", boolean{&c.Accounts.Strangers}, onRestart,
+		{"strangers", boolean{&c.Accounts.Strangers}, onReload,
 			"Whether a new account takes calls from people without an account here; `parley user set` changes it for one.", ""},
 	}}
 }
@@ -159,18 +159,18 @@ func (c *Config) authSection() section {
 	return section{"auth", "How users prove who they are, and what slows those who guess.", []field{
 		{"nonce_lifetime", duration(&a.NonceLifetime, 10*time.Second, 24*time.Hour), onRestart,
 			"How long a challenge may be answered.", "rfc7616#5.4"},
-		{"free_tries", integer{&a.FreeTries, 1, 1000}, onRestart,
+		{"free_tries", integer{&a.FreeTries, 1, 1000}, onReload,
 			"Wrong passwords that one address may give for one account before it has to wait.", ""},
-		{"first_delay", duration(&a.FirstDelay, 100*time.Millisecond, time.Hour), onRestart,
+		{"first_delay", duration(&a.FirstDelay, 100*time.Millisecond, time.Hour), onReload,
 			"The first wait; each further wrong password doubles it.", ""},
-		{"max_delay", duration(&a.MaxDelay, 100*time.Millisecond, 24*time.Hour), onRestart,
+		{"max_delay", duration(&a.MaxDelay, 100*time.Millisecond, 24*time.Hour), onReload,
 			"The longest wait.", ""},
-		{"forget", duration(&a.Forget, time.Second, 7*24*time.Hour), onRestart,
+		{"forget", duration(&a.Forget, time.Second, 7*24*time.Hour), onReload,
 			"Wrong passwords are forgotten when none has come for this long.", ""},
-		{"sha256_agents", agents(&a.SHA256Agents), onRestart,
+		{"sha256_agents", agents(&a.SHA256Agents), onReload,
 			"Phones that are offered SHA-256 besides MD5, told by how their User-Agent begins (case does not count). " +
 				"Many others fail on two challenges, so they are offered MD5 alone.", "rfc8760#2.4"},
-		{"md5_agents", agents(&a.MD5Agents), onRestart,
+		{"md5_agents", agents(&a.MD5Agents), onReload,
 			"Exceptions to sha256_agents: phones that are offered MD5 alone although that list has them.", ""},
 	}}
 }
@@ -179,17 +179,17 @@ func (c *Config) callsSection() section {
 	x := &c.Calls
 	return section{"calls", "How calls run.", []field{
 		{"mode", oneOf(&x.Mode, choice[CallMode]{"auto", ModeAuto}, choice[CallMode]{"proxied", ModeProxied},
-			choice[CallMode]{"back-to-back", ModeBackToBack}), onRestart,
+			choice[CallMode]{"back-to-back", ModeBackToBack}), onReload,
 			"In which way calls run: proxied, their bodies untouched; back-to-back, both dialogs owned by the server; or auto, as each call needs.", ""},
 		{"anchor", oneOf(&x.Anchor, choice[Anchor]{"never", AnchorNever}, choice[Anchor]{"nat", AnchorNAT},
-			choice[Anchor]{"always", AnchorAlways}), onRestart,
+			choice[Anchor]{"always", AnchorAlways}), onReload,
 			"When a call's media passes through the server: never, when a side is behind a NAT without ICE, or always.", ""},
-		{"ring", duration(&x.Ring, 5*time.Second, 10*time.Minute), onRestart,
+		{"ring", duration(&x.Ring, 5*time.Second, 10*time.Minute), onReload,
 			"How long phones ring before the call ends unanswered.", ""},
 		{"timer_c", duration(&x.TimerC, 3*time.Minute+time.Second, time.Hour), onRestart,
 			"A proxied INVITE without a final response is given up this long after its last provisional one.", "rfc3261#16.6"},
-		{"max_duration", duration(&x.MaxDuration, time.Minute, 30*24*time.Hour), onRestart,
-			"A back-to-back call is ended after this long.", ""},
+		{"max_duration", duration(&x.MaxDuration, time.Minute, 30*24*time.Hour), onReload,
+			"A back-to-back call is ended after this long, one to the echo service after ten minutes at the latest.", ""},
 		{"max_breadth", integer{&x.MaxBreadth, 1, 1000}, onRestart,
 			"Phones that one call may ring at once.", "rfc5393#5.3.3"},
 		{"drain", duration(&x.Drain, 0, time.Hour), onReload,
@@ -214,7 +214,7 @@ func (c *Config) echoSection() section {
 	return section{"echo", "The echo service: it answers a call and plays one's voice back.", []field{
 		{"enabled", boolean{&e.Enabled}, onRestart, "Whether there is one, at each domain.", ""},
 		{"name", name(&e.Name), onRestart, "The local part of its address.", ""},
-		{"max_calls", integer{&e.MaxCalls, 1, 100000}, onRestart,
+		{"max_calls", integer{&e.MaxCalls, 1, 100000}, onReload,
 			"Calls that it takes at once; a further one gets 486.", ""},
 	}}
 }

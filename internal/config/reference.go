@@ -100,8 +100,9 @@ defaults below; an empty file, or none, is fine. Unknown settings and bad values
 file, line and column, all of them at once; ` + "`parley config check FILE`" + ` does no more than that, and
 ` + "`parley config reference`" + ` prints a file with every setting in it.
 
-On SIGHUP the file is read again: settings marked so take effect, and for the others the log says
-that they wait for a restart. A file with a problem changes nothing.
+On SIGHUP the file is read again: settings marked so take effect, for what begins after it (a connection, a
+call, a registration), and for the others the log says that they wait for a restart. A file with a problem changes
+nothing.
 
 A server behind a 1:1 NAT, with a certificate of its operator's:
 

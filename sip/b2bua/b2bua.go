@@ -182,6 +182,8 @@ type Invite struct {
 	Edit func(*sip.Builder, *Target)
 	// Observer may be nil.
 	Observer Observer
+	// MaxDuration ends the call once it was answered; 0: as the Config says.
+	MaxDuration time.Duration
 }
 
 // Start begins a call. With an error the caller has its answer already, and inv.Media is closed.

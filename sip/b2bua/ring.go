@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -227,7 +228,7 @@ func (c *Call) answerBody(l *leg, resp *sip.Message) (string, error) {
 // established begins what is there for calls that are up.
 func (c *Call) established(l *leg) {
 	l.watch = l.flow.Done()
-	c.after("duration", c.b.c.MaxDuration, func() {
+	c.after("duration", cmp.Or(c.inv.MaxDuration, c.b.c.MaxDuration), func() {
 		c.finish(End{By: Server, Reason: `SIP;cause=200;text="The longest time of a call is up"`})
 	})
 	if c.b.c.Audit > 0 {

@@ -109,7 +109,7 @@ func (c *conn) Send(m *sip.Message) error {
 }
 
 func (c *conn) enqueue(text string) error {
-	limits := &c.layer.limits
+	limits := c.layer.limits.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || c.ending != "" {
@@ -180,7 +180,7 @@ func (c *conn) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
-		c.proof = time.AfterFunc(c.layer.limits.FirstMessageTimeout, func() {
+		c.proof = time.AfterFunc(c.layer.limits.Load().FirstMessageTimeout, func() {
 			if !c.proven.Load() {
 				c.close("no message or no proof in time", true)
 			}
@@ -217,7 +217,7 @@ func (c *conn) heard(valid bool) bool {
 	if c.proven.Load() {
 		return true
 	}
-	if c.unproven++; c.unproven > c.layer.limits.UnprovenMessages {
+	if c.unproven++; c.unproven > c.layer.limits.Load().UnprovenMessages {
 		c.close("too many messages without proof", true)
 		return false
 	}
@@ -232,7 +232,7 @@ func (c *conn) awaitProof() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
-		c.proof.Reset(c.layer.limits.ProofTimeout)
+		c.proof.Reset(c.layer.limits.Load().ProofTimeout)
 	}
 }
 

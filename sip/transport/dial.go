@@ -77,11 +77,11 @@ func (l *Layer) attempt(p peer) (*conn, *attempt, error) {
 	switch {
 	case l.closed || l.closing:
 		return nil, nil, ErrClosed
-	case l.dialled+len(l.dials) >= l.limits.MaxConnections:
+	case l.dialled+len(l.dials) >= l.limits.Load().MaxConnections:
 		return nil, nil, ErrLimit
 	}
 	// It belongs to all who wait for it, so it doesn't end with the first one's context.
-	ctx, cancel := context.WithTimeout(context.Background(), l.limits.DialTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), l.limits.Load().DialTimeout)
 	a := &attempt{done: make(chan struct{}), cancel: cancel}
 	l.dials[p] = a
 	l.running.Go(func() {
@@ -98,8 +98,8 @@ func (l *Layer) attempt(p peer) (*conn, *attempt, error) {
 // connect makes the connection and starts its reader.
 func (l *Layer) connect(ctx context.Context, p peer) (*conn, error) {
 	d := net.Dialer{
-		KeepAliveConfig: keepAlive(l.limits.DeadPeerTimeout),
-		Control:         streamOptions(l.limits.DeadPeerTimeout),
+		KeepAliveConfig: keepAlive(l.limits.Load().DeadPeerTimeout),
+		Control:         streamOptions(l.limits.Load().DeadPeerTimeout),
 	}
 	raw, err := d.DialContext(ctx, "tcp", p.addr.String())
 	if err != nil {

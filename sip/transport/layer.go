@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley/sip"
@@ -50,7 +51,7 @@ type Config struct {
 // Layer owns all listeners and connections of one element.
 type Layer struct {
 	config Config
-	limits Limits
+	limits atomic.Pointer[Limits]
 	log    *slog.Logger
 	count  counters
 	seed   maphash.Seed // of the To tags of stateless refusals
@@ -83,9 +84,8 @@ func New(c Config) *Layer {
 	if c.Sockets <= 0 {
 		c.Sockets = runtime.GOMAXPROCS(0)
 	}
-	return &Layer{
+	l := &Layer{
 		config: c,
-		limits: c.Limits.withDefaults(),
 		log:    c.Log,
 		seed:   maphash.MakeSeed(),
 		conns:  make(map[string]*conn),
@@ -93,6 +93,19 @@ func New(c Config) *Layer {
 		dials:  make(map[peer]*attempt),
 		groups: make(map[netip.Prefix]int),
 	}
+	limits := c.Limits.withDefaults()
+	l.limits.Store(&limits)
+	return l
+}
+
+// SetLimits changes the limits while the layer works. What was set when a connection or a listener was
+// opened stays with it; MaxDatagram, DeadPeerTimeout, Refusals and Bindings stay as they are altogether.
+func (l *Layer) SetLimits(limits Limits) {
+	old := l.limits.Load()
+	limits.MaxDatagram, limits.DeadPeerTimeout = old.MaxDatagram, old.DeadPeerTimeout
+	limits.Refusals, limits.Bindings = old.Refusals, old.Bindings
+	limits = limits.withDefaults()
+	l.limits.Store(&limits)
 }
 
 // Flow finds a flow by its ID. A UDP flow is there as long as its local socket is, also
@@ -135,7 +148,7 @@ func (l *Layer) admit(c *conn) error {
 	switch {
 	case l.closed || l.closing:
 		return ErrClosed
-	case c.dialled && l.dialled >= l.limits.MaxConnections:
+	case c.dialled && l.dialled >= l.limits.Load().MaxConnections:
 		return ErrLimit
 	case c.dialled:
 		l.dialled++
@@ -153,9 +166,9 @@ func (l *Layer) admit(c *conn) error {
 // full says why no connection of g can be accepted; l.mu is held.
 func (l *Layer) full(g netip.Prefix) error {
 	switch {
-	case l.accepted >= l.limits.MaxConnections:
+	case l.accepted >= l.limits.Load().MaxConnections:
 		return ErrLimit
-	case l.groups[g] >= l.limits.MaxConnectionsPerAddress:
+	case l.groups[g] >= l.limits.Load().MaxConnectionsPerAddress:
 		return ErrAddressBusy
 	}
 	return nil

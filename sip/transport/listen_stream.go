@@ -41,8 +41,8 @@ func (l *Layer) listenStream(ctx context.Context, network, addr string, config *
 		return netip.AddrPort{}, err
 	}
 	lc := net.ListenConfig{
-		KeepAliveConfig: keepAlive(l.limits.DeadPeerTimeout),
-		Control:         streamOptions(l.limits.DeadPeerTimeout),
+		KeepAliveConfig: keepAlive(l.limits.Load().DeadPeerTimeout),
+		Control:         streamOptions(l.limits.Load().DeadPeerTimeout),
 	}
 	listener, err := lc.Listen(ctx, base, addr)
 	if err != nil {
@@ -116,7 +116,7 @@ func (l *Layer) accept(s streamListener, raw net.Conn) {
 // shakeHands brings TLS up, and leaves reading to a fresh goroutine: a handshake's stack
 // is large.
 func (l *Layer) shakeHands(c *conn, w *stream, t *tls.Conn) {
-	err := w.raw.SetDeadline(time.Now().Add(l.limits.HandshakeTimeout))
+	err := w.raw.SetDeadline(time.Now().Add(l.limits.Load().HandshakeTimeout))
 	if err == nil {
 		err = t.Handshake() //nolint:noctx // the deadline bounds it, and close ends it
 	}

@@ -22,7 +22,7 @@ type stream struct {
 }
 
 func newStream(l *Layer, raw, conn net.Conn) *stream {
-	return &stream{layer: l, limits: &l.limits, raw: raw, conn: conn, drained: make(chan struct{})}
+	return &stream{layer: l, limits: l.limits.Load(), raw: raw, conn: conn, drained: make(chan struct{})}
 }
 
 func (s *stream) tls() *tls.ConnectionState {

@@ -545,7 +545,7 @@ func TestShutdownStuck(t *testing.T) {
 func TestNoLeakOfManyConnections(t *testing.T) {
 	for _, network := range []string{sip.TCP, sip.TLS} {
 		count := map[string]int{sip.TCP: siptest.Soak(1000, 30000), sip.TLS: siptest.Soak(200, 6000)}[network]
-		n := newNode(t, Config{Limits: Limits{MaxConnectionsPerAddress: 100}})
+		n := newNode(t, Config{Limits: Limits{MaxConnectionsPerAddress: 100}, Handler: func(sip.Flow, *sip.Message) {}})
 		addr := n.listen(network)
 		before := runtime.NumGoroutine()
 		for round := range count / 50 {

@@ -48,8 +48,8 @@ func (l *Layer) ListenUDP(ctx context.Context, addr string) (netip.AddrPort, err
 	}
 	u := &udpListener{
 		layer:    l,
-		refusals: rate.NewLimiter(rate.Limit(l.limits.Refusals), l.limits.Refusals),
-		bindings: rate.NewLimiter(rate.Limit(l.limits.Bindings), l.limits.Bindings),
+		refusals: rate.NewLimiter(rate.Limit(l.limits.Load().Refusals), l.limits.Load().Refusals),
+		bindings: rate.NewLimiter(rate.Limit(l.limits.Load().Bindings), l.limits.Load().Bindings),
 	}
 	if err := u.openSockets(ctx, network, addr); err != nil {
 		u.close()
@@ -176,7 +176,7 @@ func (u *udpListener) reader(s *udpSocket) (*udpReader, error) {
 	r := &udpReader{messages: make([]ipv4.Message, batchSize)}
 	for i := range r.messages {
 		// One byte more shows a datagram that is too long.
-		r.messages[i].Buffers = [][]byte{make([]byte, u.layer.limits.MaxDatagram+1)}
+		r.messages[i].Buffers = [][]byte{make([]byte, u.layer.limits.Load().MaxDatagram+1)}
 	}
 	var err error
 	if wild := u.bound.Addr().IsUnspecified(); u.bound.Addr().Is4() {
@@ -245,7 +245,7 @@ func (u *udpListener) take(s *udpSocket, r *udpReader, d *ipv4.Message) {
 	b := d.Buffers[0][:d.N]
 	f := udpFlow{listener: u, socket: s, local: local, remote: source}
 	switch {
-	case d.N > u.layer.limits.MaxDatagram:
+	case d.N > u.layer.limits.Load().MaxDatagram:
 		u.layer.malformed(source, sip.ErrTooLong)
 	case u.keepAlive(&f, b):
 		u.layer.count.keepAlives.Add(1)

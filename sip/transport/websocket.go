@@ -92,10 +92,10 @@ func (l *Layer) ServeWebSocket(ws *websocket.Conn, remote, local netip.AddrPort,
 	c := l.newConn(network, unmap(local), unmap(remote))
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &webSocket{layer: l, ws: ws, cancel: cancel}
-	w.stall = time.AfterFunc(l.limits.IdleTimeout, func() { c.close("idle, or message too slow", true) })
-	w.pings = time.AfterFunc(l.limits.PingInterval, func() { c.background(func() { w.ping(c) }) })
+	w.stall = time.AfterFunc(l.limits.Load().IdleTimeout, func() { c.close("idle, or message too slow", true) })
+	w.pings = time.AfterFunc(l.limits.Load().PingInterval, func() { c.background(func() { w.ping(c) }) })
 	c.wire = w
-	ws.SetReadLimit(int64(l.limits.MaxMessage))
+	ws.SetReadLimit(int64(l.limits.Load().MaxMessage))
 	if err := l.open(c); err != nil {
 		l.count.refused.Add(1)
 		w.close(false)
@@ -125,13 +125,13 @@ func (w *webSocket) read(ctx context.Context, c *conn) string {
 		if err != nil {
 			return err.Error()
 		}
-		w.stall.Reset(w.layer.limits.MessageTimeout)
+		w.stall.Reset(w.layer.limits.Load().MessageTimeout)
 		text, err := w.frame(r)
 		if err != nil {
 			w.layer.malformed(c.remote, err)
 			return err.Error()
 		}
-		w.stall.Reset(w.layer.limits.IdleTimeout)
+		w.stall.Reset(w.layer.limits.Load().IdleTimeout)
 		switch {
 		case c.isClosed():
 		case text == "\r\n\r\n":
@@ -155,7 +155,7 @@ func (w *webSocket) frame(r io.Reader) (string, error) {
 }
 
 func (w *webSocket) write(texts []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), w.layer.limits.WriteTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), w.layer.limits.Load().WriteTimeout)
 	defer cancel()
 	b := w.layer.buffer()
 	defer w.layer.free(b)
@@ -174,13 +174,13 @@ func (w *webSocket) write(texts []string) error {
 
 // ping finds out whether the peer is there, and keeps NATs and proxies between us open.
 func (w *webSocket) ping(c *conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), w.layer.limits.DeadPeerTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), w.layer.limits.Load().DeadPeerTimeout)
 	defer cancel()
 	if err := w.ws.Ping(ctx); err != nil {
 		c.close("ping: "+err.Error(), false)
 		return
 	}
-	w.pings.Reset(w.layer.limits.PingInterval)
+	w.pings.Reset(w.layer.limits.Load().PingInterval)
 }
 
 // close ends the connection; a polite one with a closing handshake, for at most linger.

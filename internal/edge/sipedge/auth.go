@@ -132,7 +132,8 @@ func (in *inbound) challenge(kind authKind, realm string, stale bool) {
 }
 
 func (e *Edge) algorithms(agent string) []digest.Algorithm {
-	if hasPrefixOf(agent, e.cfg.SHA256Agents) && !hasPrefixOf(agent, e.cfg.MD5Agents) {
+	s := e.cfg.Settings()
+	if hasPrefixOf(agent, s.SHA256Agents) && !hasPrefixOf(agent, s.MD5Agents) {
 		return []digest.Algorithm{digest.SHA256, digest.MD5}
 	}
 	return []digest.Algorithm{digest.MD5}

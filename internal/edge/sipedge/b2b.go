@@ -19,9 +19,8 @@ type backToBack struct {
 
 func newBackToBack(e *Edge) *backToBack {
 	return &backToBack{edge: e, ua: b2bua.New(b2bua.Config{
-		Layer: e.layer, T1: e.cfg.T1, T2: e.cfg.T2, TimerC: e.cfg.TimerC, MaxDuration: e.cfg.MaxDuration,
-		MaxBreadth: uint32(max(e.cfg.MaxBreadth, 0)),
-		Server:     e.cfg.Server, Log: e.log,
+		Layer: e.layer, T1: e.cfg.T1, T2: e.cfg.T2, TimerC: e.cfg.TimerC,
+		MaxBreadth: uint32(max(e.cfg.MaxBreadth, 0)), Server: e.cfg.Server, Log: e.log,
 	})}
 }
 
@@ -34,7 +33,7 @@ func (b *backToBack) call(in *inbound, call *core.Call, waves []proxy.Wave) {
 	invite := b2bua.Invite{
 		Request:  in.req,
 		Edit:     func(out *sip.Builder, _ *b2bua.Target) { b.edge.cleanACK(out) },
-		Observer: &b2bObserver{edge: b.edge, callID: call.ID},
+		Observer: &b2bObserver{edge: b.edge, callID: call.ID}, MaxDuration: b.edge.maxDuration(),
 	}
 	for _, w := range waves {
 		wave := b2bua.Wave{Timeout: w.Timeout}
@@ -44,7 +43,9 @@ func (b *backToBack) call(in *inbound, call *core.Call, waves []proxy.Wave) {
 		invite.Waves = append(invite.Waves, wave)
 	}
 	if b.edge.ports.Anchor != nil {
-		invite.Media = b.edge.ports.Anchor()
+		if media := b.edge.ports.Anchor(); media != nil {
+			invite.Media = media
+		}
 	}
 	b.edge.calls.begin(call, b.edge.cfg.Now())
 	if _, err := b.ua.Start(in.server, invite); err != nil { // the caller has his answer

@@ -4,6 +4,7 @@
 package sipedge
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -43,15 +44,12 @@ type Config struct {
 	Domains []string // ours; the first is meant by a URI that has only our IP address
 	// Key signs what the edge gives away and takes back: nonces and flow tokens.
 	Key []byte
-	// SHA256Agents and MD5Agents are beginnings of User-Agent values: the first are
-	// challenged with SHA-256 before MD5 (rfc8760), the second and all unknown ones with MD5 alone,
-	// since many phones break on two challenges.
-	SHA256Agents  []string
-	MD5Agents     []string
+	// Settings are what may change while the edge works; they are asked for at each request. Default their
+	// zero value.
+	Settings      func() Settings
 	NonceLifetime time.Duration
 	TimerC        time.Duration
 	MaxBreadth    int
-	MaxDuration   time.Duration // the longest a call may last; default 12h
 	// Working is how many requests may be at work at once; past it they get 503. Default 1024.
 	Working   int
 	T1        time.Duration
@@ -64,14 +62,29 @@ type Config struct {
 	Log       *slog.Logger
 }
 
+// Settings may change while the edge works.
+type Settings struct {
+	// SHA256Agents and MD5Agents are beginnings of User-Agent values: the first are
+	// challenged with SHA-256 before MD5 (rfc8760), the second and all unknown ones with MD5 alone,
+	// since many phones break on two challenges.
+	SHA256Agents []string
+	MD5Agents    []string
+	MaxDuration  time.Duration // the longest a call may last; default 12h
+}
+
+// Planner makes the plan of a call.
+type Planner interface {
+	Plan(context.Context, *core.Call) (*core.Plan, error)
+}
+
 // Ports are what the edge needs from the rest.
 type Ports struct {
 	Accounts  core.Accounts
 	Guard     core.Guard
-	Routers   core.Routers
+	Planner   Planner
 	Registrar Registrar
 	Addresses Addresses
-	// Anchor makes what carries a back-to-back call's media; nil lets bodies pass as they are.
+	// Anchor makes what carries a back-to-back call's media; if it is nil, or gives nil, bodies pass as they are.
 	Anchor func() b2bua.Media
 }
 
@@ -104,8 +117,8 @@ func New(cfg Config, ports Ports) *Edge {
 	if cfg.Working == 0 {
 		cfg.Working = 1024
 	}
-	if cfg.MaxDuration == 0 {
-		cfg.MaxDuration = 12 * time.Hour
+	if cfg.Settings == nil {
+		cfg.Settings = func() Settings { return Settings{} }
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -302,17 +315,20 @@ func (e *Edge) address(u sip.URI, f sip.Flow) (a core.Address, ours bool, err er
 
 // Run does what is due from time to time, until ctx ends.
 func (e *Edge) Run(ctx context.Context) {
-	tick := time.NewTicker(min(time.Minute, e.cfg.MaxDuration))
+	tick := time.NewTimer(min(time.Minute, e.maxDuration()))
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			e.calls.forget(e.cfg.Now().Add(-e.cfg.MaxDuration))
+			e.calls.forget(e.cfg.Now().Add(-e.maxDuration()))
+			tick.Reset(min(time.Minute, e.maxDuration()))
 		}
 	}
 }
+
+func (e *Edge) maxDuration() time.Duration { return cmp.Or(e.cfg.Settings().MaxDuration, 12*time.Hour) }
 
 // Drain refuses new calls and gives running ones until ctx ends; then they are ended.
 func (e *Edge) Drain(ctx context.Context) error {

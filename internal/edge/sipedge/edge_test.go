@@ -42,11 +42,11 @@ func newWorldWith(t *testing.T, limits transport.Limits) *world {
 	t.Helper()
 	w := &world{t: t, bindings: map[string][]core.Binding{}}
 	w.edge = New(Config{
-		Domains: []string{"example.org"}, Key: []byte("a key of this test"), SHA256Agents: []string{"Linphone"},
+		Domains: []string{"example.org"}, Key: []byte("a key of this test"), Settings: func() Settings { return Settings{SHA256Agents: []string{"Linphone"}} },
 		Server: "parley", Log: slog.New(slog.DiscardHandler), Transport: transport.Config{Limits: limits},
 	}, Ports{
 		Accounts: w, Guard: w, Registrar: w, Addresses: address.FromSIP,
-		Routers: core.Routers{{Name: "test", Router: w}},
+		Planner: core.Routers{{Name: "test", Router: w}},
 	})
 	w.edge.AddAgent("echo", hello{})
 	addr, err := w.edge.Transport().ListenUDP(t.Context(), "127.0.0.1:0")

@@ -127,7 +127,7 @@ func (in *inbound) route(ctx context.Context) {
 		ID: in.req.CallID(), Method: string(in.req.Method()), From: caller, To: to,
 		ToURI: in.req.Target(), Media: in.media(),
 	}
-	plan, err := e.ports.Routers.Plan(ctx, call)
+	plan, err := e.ports.Planner.Plan(ctx, call)
 	if err != nil {
 		e.log.Info("call refused", "call", call.ID, "from", caller.Address.String(), "to", to.String(),
 			"known", caller.Known, "reason", core.AsError(err).Public)

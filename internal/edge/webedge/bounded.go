@@ -8,11 +8,10 @@ import (
 
 // open counts connections, all together and by address.
 type open struct {
+	mu           sync.Mutex
 	most, mostOf int
-
-	mu  sync.Mutex
-	all int
-	of  map[netip.Prefix]int
+	all          int
+	of           map[netip.Prefix]int
 }
 
 func (o *open) add(from netip.Prefix) bool {

@@ -74,6 +74,13 @@ func New(cfg Config) *Edge {
 	return e
 }
 
+// SetLimits changes how many connections may be open, all together and by address; those that are stay.
+func (e *Edge) SetLimits(connections, perAddress int) {
+	e.open.mu.Lock()
+	defer e.open.mu.Unlock()
+	e.open.most, e.open.mostOf = connections, perAddress
+}
+
 // front tells a person who followed the address what this is.
 func front(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

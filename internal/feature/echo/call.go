@@ -65,7 +65,7 @@ func (c *call) begin(in *dialog.Incoming) {
 		in.Respond(in.Response(503, "No Media Port Free").Set(sip.HeaderRetryAfter, "30"))
 		return
 	}
-	c.stop = c.echo.c.Layer.After(c.id, c.echo.c.MaxDuration, func() {
+	c.stop = c.echo.c.Layer.After(c.id, c.echo.c.MaxDuration(), func() {
 		c.end(`SIP;cause=200;text="The time of an echo call is up"`)
 	})
 	c.negotiate(in)

@@ -29,10 +29,10 @@ type Config struct {
 	T1, T2 time.Duration
 	// Name is the user part of its contact; default "echo".
 	Name string
-	// MaxCalls at once; a further one gets 486. Default 100.
-	MaxCalls int
-	// MaxDuration ends a call; default 10 minutes.
-	MaxDuration time.Duration
+	// MaxCalls at once; a further one gets 486. It is asked for at each call; default 100.
+	MaxCalls func() int
+	// MaxDuration ends a call; asked for at each one, default 10 minutes.
+	MaxDuration func() time.Duration
 	// Dead ends a call from which no audio comes for so long; default one minute.
 	Dead time.Duration
 	// Delay is how much later the voice comes back; default none.
@@ -61,11 +61,11 @@ func New(c Config) *Echo {
 	if c.Name == "" {
 		c.Name = "echo"
 	}
-	if c.MaxCalls == 0 {
-		c.MaxCalls = 100
+	if c.MaxCalls == nil {
+		c.MaxCalls = func() int { return 100 }
 	}
-	if c.MaxDuration == 0 {
-		c.MaxDuration = 10 * time.Minute
+	if c.MaxDuration == nil {
+		c.MaxDuration = func() time.Duration { return 10 * time.Minute }
 	}
 	if c.Dead == 0 {
 		c.Dead = time.Minute
@@ -149,7 +149,7 @@ func (e *Echo) admit(c *call) (status int) {
 	switch {
 	case e.closing:
 		return 503
-	case len(e.calls) >= e.c.MaxCalls:
+	case len(e.calls) >= e.c.MaxCalls():
 		return 486
 	}
 	e.calls[c] = struct{}{}

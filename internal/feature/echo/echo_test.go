@@ -264,7 +264,7 @@ func TestOfferRefusedInCall(t *testing.T) {
 
 func TestTimeIsUp(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, Config{MaxDuration: time.Minute})
+	k := newKit(t, Config{MaxDuration: func() time.Duration { return time.Minute }})
 	k.call(audio)
 	k.clock.Advance(59 * time.Second)
 	k.alice.Silent(0)
@@ -292,7 +292,7 @@ func TestNoAudio(t *testing.T) {
 
 func TestTooManyCalls(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, Config{MaxCalls: 1})
+	k := newKit(t, Config{MaxCalls: func() int { return 1 }})
 	d, _ := k.call(audio)
 	k.alice.Invite("echo@example.com")
 	k.alice.Expect("486")

@@ -11,6 +11,7 @@
 package guard
 
 import (
+	"cmp"
 	"net/netip"
 	"sync"
 	"time"
@@ -20,10 +21,8 @@ import (
 
 // Config of a Guard; zero fields take their defaults.
 type Config struct {
-	FreeTries  int           // wrong passwords before the first wait, of one source against one account; default 5
-	FirstDelay time.Duration // the first wait, doubled with each further wrong password; default 1s
-	MaxDelay   time.Duration // the longest wait; default 1m
-	Forget     time.Duration // time without a wrong password after which counting begins anew; default 15m
+	// Delays are asked for at each sign-in; default their zero value.
+	Delays func() Delays
 	// Known is how long a source that proved an account counts as its owner's; default 30 days.
 	Known time.Duration
 	// Size is how many entries each table holds; default 50000, each 300 bytes, up to 1 KB for the places
@@ -32,21 +31,27 @@ type Config struct {
 	Now  func() time.Time
 }
 
+// Delays are what wrong passwords cost; zero fields take their defaults.
+type Delays struct {
+	FreeTries  int           // wrong passwords before the first wait, of one source against one account; default 5
+	FirstDelay time.Duration // the first wait, doubled with each further wrong password; default 1s
+	MaxDelay   time.Duration // the longest wait; default 1m
+	Forget     time.Duration // time without a wrong password after which counting begins anew; default 15m
+}
+
+func (d Delays) withDefaults() Delays {
+	return Delays{
+		FreeTries: cmp.Or(d.FreeTries, 5), FirstDelay: cmp.Or(d.FirstDelay, time.Second),
+		MaxDelay: cmp.Or(d.MaxDelay, time.Minute), Forget: cmp.Or(d.Forget, 15*time.Minute),
+	}
+}
+
 func (c Config) withDefaults() Config {
-	if c.FreeTries == 0 {
-		c.FreeTries = 5
+	if c.Delays == nil {
+		c.Delays = func() Delays { return Delays{} }
 	}
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{{&c.FirstDelay, time.Second}, {&c.MaxDelay, time.Minute}, {&c.Forget, 15 * time.Minute}, {&c.Known, 30 * 24 * time.Hour}} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
-	if c.Size == 0 {
-		c.Size = 50000
-	}
+	c.Known = cmp.Or(c.Known, 30*24*time.Hour)
+	c.Size = cmp.Or(c.Size, 50000)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -76,9 +81,9 @@ func New(cfg Config) *Guard {
 	c := cfg.withDefaults()
 	return &Guard{
 		cfg:     c,
-		pairs:   newCounts(c.Size, c.FreeTries),
-		sources: newCounts(c.Size, c.FreeTries*sourceShare),
-		whole:   newCounts(c.Size, c.FreeTries*accountShare),
+		pairs:   newCounts(c.Size, 1),
+		sources: newCounts(c.Size, sourceShare),
+		whole:   newCounts(c.Size, accountShare),
 		known:   newPlaces(c.Size),
 	}
 }
@@ -87,43 +92,43 @@ func New(cfg Config) *Guard {
 func (g *Guard) Check(source string, account core.Address) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now, from := g.cfg.Now(), group(source)
-	wait := max(g.wait(g.pairs, pair{from, account}, now), g.wait(g.sources, pair{source: from}, now))
+	now, from, d := g.cfg.Now(), group(source), g.cfg.Delays().withDefaults()
+	wait := max(d.wait(g.pairs, pair{from, account}, now), d.wait(g.sources, pair{source: from}, now))
 	if !g.known.has(from, account, now, g.cfg.Known) {
-		wait = max(wait, g.wait(g.whole, pair{account: account}, now))
+		wait = max(wait, d.wait(g.whole, pair{account: account}, now))
 	}
 	return wait
 }
 
 // wait is how long until the delay that the count has earned is over.
-func (g *Guard) wait(t *counts, p pair, now time.Time) time.Duration {
-	e := t.get(p)
-	if e == nil || now.Sub(e.last) >= g.cfg.Forget || e.count < t.free {
+func (d Delays) wait(t *counts, p pair, now time.Time) time.Duration {
+	e, free := t.get(p), d.FreeTries*t.share
+	if e == nil || now.Sub(e.last) >= d.Forget || e.count < free {
 		return 0
 	}
-	return max(0, e.last.Add(g.delay(e.count-t.free)).Sub(now))
+	return max(0, e.last.Add(d.delay(e.count-free)).Sub(now))
 }
 
 // delay doubles with each wrong password past the free ones.
-func (g *Guard) delay(over int) time.Duration {
-	d := g.cfg.FirstDelay
+func (d Delays) delay(over int) time.Duration {
+	wait := d.FirstDelay
 	for range min(over, 30) {
-		if d *= 2; d >= g.cfg.MaxDelay {
+		if wait *= 2; wait >= d.MaxDelay {
 			break
 		}
 	}
-	return min(d, g.cfg.MaxDelay)
+	return min(wait, d.MaxDelay)
 }
 
 // Failed implements core.Guard.
 func (g *Guard) Failed(source string, account core.Address) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now, from := g.cfg.Now(), group(source)
-	g.pairs.add(pair{from, account}, now, g.cfg.Forget)
-	g.sources.add(pair{source: from}, now, g.cfg.Forget)
+	now, from, d := g.cfg.Now(), group(source), g.cfg.Delays().withDefaults()
+	g.pairs.add(pair{from, account}, now, d)
+	g.sources.add(pair{source: from}, now, d)
 	if !g.known.has(from, account, now, g.cfg.Known) {
-		g.whole.add(pair{account: account}, now, g.cfg.Forget)
+		g.whole.add(pair{account: account}, now, d)
 	}
 }
 

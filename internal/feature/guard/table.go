@@ -63,8 +63,8 @@ type pair struct {
 // counts are wrong passwords. Those still free have a room of their own, so that a flood of
 // made-up names or addresses pushes out nothing that makes somebody wait.
 type counts struct {
-	free    int
-	few     *lru[pair, count] // below free
+	share   int               // how many times the free tries are free
+	few     *lru[pair, count] // below that
 	waiting *lru[pair, count]
 }
 
@@ -73,8 +73,8 @@ type count struct {
 	last  time.Time
 }
 
-func newCounts(size, free int) *counts {
-	return &counts{free: free, few: newLRU[pair, count](size / 2), waiting: newLRU[pair, count](size / 2)}
+func newCounts(size, share int) *counts {
+	return &counts{share: share, few: newLRU[pair, count](size / 2), waiting: newLRU[pair, count](size / 2)}
 }
 
 func (c *counts) get(p pair) *count {
@@ -84,14 +84,14 @@ func (c *counts) get(p pair) *count {
 	return c.few.get(p)
 }
 
-func (c *counts) add(p pair, now time.Time, forget time.Duration) {
+func (c *counts) add(p pair, now time.Time, d Delays) {
 	var n count
-	if old := c.get(p); old != nil && now.Sub(old.last) < forget {
+	if old := c.get(p); old != nil && now.Sub(old.last) < d.Forget {
 		n = *old
 	}
 	n.count, n.last = n.count+1, now
 	room, other := c.few, c.waiting
-	if n.count >= c.free {
+	if n.count >= d.FreeTries*c.share {
 		room, other = c.waiting, c.few
 	}
 	other.drop(p)

@@ -4,6 +4,7 @@
 package registrar
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -17,21 +18,31 @@ import (
 
 // Config of a Registrar; zero fields take their defaults.
 type Config struct {
+	// Limits are asked for at each REGISTER; default their zero value.
+	Limits func() Limits
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// Limits are what devices may bind; zero fields take their defaults.
+type Limits struct {
 	Min     time.Duration // shortest time a contact may ask for; default 60s
 	Default time.Duration // when the device names none; default 1h
 	Max     time.Duration // longer wishes are cut to it; default 24h
 	// Contacts is how many an account may have; default 20.
 	Contacts int
-	Now      func() time.Time
-	Log      *slog.Logger
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		Min: cmp.Or(l.Min, time.Minute), Default: cmp.Or(l.Default, time.Hour), Max: cmp.Or(l.Max, 24*time.Hour),
+		Contacts: cmp.Or(l.Contacts, 20),
+	}
 }
 
 func (c Config) withDefaults() Config {
-	setDuration(&c.Min, time.Minute)
-	setDuration(&c.Default, time.Hour)
-	setDuration(&c.Max, 24*time.Hour)
-	if c.Contacts == 0 {
-		c.Contacts = 20
+	if c.Limits == nil {
+		c.Limits = func() Limits { return Limits{} }
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -40,12 +51,6 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return c
-}
-
-func setDuration(d *time.Duration, def time.Duration) {
-	if *d == 0 {
-		*d = def
-	}
 }
 
 // Registrar keeps the location table by what devices register.
@@ -95,13 +100,14 @@ func (r *Registrar) apply(ctx context.Context, a core.Address, f sip.Flow, req *
 	if len(contacts) == 0 && !star { // a question only: rfc3261#10.2.3
 		return r.loc.Bindings(ctx, a)
 	}
-	wished, err := r.wishes(contacts, star, f, req)
+	limits := r.cfg.Limits().withDefaults()
+	wished, err := wishes(contacts, star, f, req, limits)
 	if err != nil {
 		return nil, err
 	}
 	var bound []core.Binding
 	err = r.loc.Change(ctx, a, func(now []core.Binding) ([]core.Binding, error) {
-		next, err := r.merge(now, wished, star, r.template(a, f, req))
+		next, err := merge(now, wished, star, r.template(a, f, req), limits.Contacts)
 		bound = next
 		return next, err
 	})
@@ -117,7 +123,7 @@ type wish struct {
 	nated   bool
 }
 
-func (r *Registrar) wishes(contacts []sip.Address, star bool, f sip.Flow, req *sip.Message) ([]wish, error) {
+func wishes(contacts []sip.Address, star bool, f sip.Flow, req *sip.Message, limits Limits) ([]wish, error) {
 	header, hasHeader := req.Number(sip.HeaderExpires)
 	if star {
 		if !hasHeader || header != 0 || len(contacts) > 0 { // rfc3261#10.2.2
@@ -134,7 +140,7 @@ func (r *Registrar) wishes(contacts []sip.Address, star bool, f sip.Flow, req *s
 		if instance, _ := c.Params.Get("+sip.instance"); strings.ContainsAny(instance, "\"\\") {
 			return nil, &refusal{status: 400, reason: "Bad Instance"}
 		}
-		seconds := uint32(r.cfg.Default / time.Second)
+		seconds := uint32(limits.Default / time.Second)
 		if hasHeader {
 			seconds = header
 		}
@@ -143,7 +149,7 @@ func (r *Registrar) wishes(contacts []sip.Address, star bool, f sip.Flow, req *s
 				seconds = uint32(n)
 			}
 		}
-		seconds, err := r.bounded(seconds)
+		seconds, err := limits.bounded(seconds)
 		if err != nil {
 			return nil, err
 		}
@@ -156,8 +162,8 @@ func (r *Registrar) wishes(contacts []sip.Address, star bool, f sip.Flow, req *s
 }
 
 // bounded applies the shortest and longest time (rfc3261#10.3 step 7).
-func (r *Registrar) bounded(seconds uint32) (uint32, error) {
-	minimum, maximum := uint32(r.cfg.Min/time.Second), uint32(r.cfg.Max/time.Second)
+func (l Limits) bounded(seconds uint32) (uint32, error) {
+	minimum, maximum := uint32(l.Min/time.Second), uint32(l.Max/time.Second)
 	if seconds == 0 {
 		return 0, nil
 	}
@@ -202,7 +208,7 @@ func clip(s string, n int) string {
 }
 
 // merge applies the wishes to what is bound now, all or nothing (rfc3261#10.3 steps 6 to 8).
-func (r *Registrar) merge(now []core.Binding, wishes []wish, star bool, t core.Binding) ([]core.Binding, error) {
+func merge(now []core.Binding, wishes []wish, star bool, t core.Binding, most int) ([]core.Binding, error) {
 	if star {
 		for _, b := range now {
 			if outOfOrder(b, t) {
@@ -214,17 +220,17 @@ func (r *Registrar) merge(now []core.Binding, wishes []wish, star bool, t core.B
 	next := append([]core.Binding(nil), now...)
 	for _, w := range wishes {
 		var err error
-		if next, err = r.mergeOne(next, w, t); err != nil {
+		if next, err = mergeOne(next, w, t); err != nil {
 			return nil, err
 		}
 	}
-	if len(next) > r.cfg.Contacts && len(next) > len(now) {
+	if len(next) > most && len(next) > len(now) {
 		return nil, &refusal{status: 403, reason: "Too Many Contacts"}
 	}
 	return next, nil
 }
 
-func (r *Registrar) mergeOne(list []core.Binding, w wish, t core.Binding) ([]core.Binding, error) {
+func mergeOne(list []core.Binding, w wish, t core.Binding) ([]core.Binding, error) {
 	at := find(list, w)
 	if at >= 0 && outOfOrder(list[at], t) {
 		return nil, &refusal{status: 500, reason: "Out of Order"}

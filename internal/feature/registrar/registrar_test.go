@@ -54,7 +54,7 @@ type bench struct {
 
 func newBench() *bench {
 	b := &bench{table: &table{}, now: start}
-	b.Registrar = New(Config{Now: func() time.Time { return b.now }, Contacts: 3}, b.table)
+	b.Registrar = New(Config{Now: func() time.Time { return b.now }, Limits: func() Limits { return Limits{Contacts: 3} }}, b.table)
 	return b
 }
 
