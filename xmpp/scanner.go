@@ -100,8 +100,6 @@ type attribute struct {
 	whole                span
 }
 
-func (a *attribute) declares() bool { return a.prefix.to > a.prefix.from || a.local.to > a.local.from }
-
 type kid struct {
 	local span
 	space nameSpace
