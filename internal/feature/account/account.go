@@ -77,18 +77,22 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Accounts are the accounts of a server. They implement core.Accounts.
+// Accounts are the accounts of a server. They implement core.Accounts and core.Credentials.
 type Accounts struct {
 	config    Config
 	store     Store
 	stage     Stage
 	box       *secret.Box
+	nobody    []byte // of which the keys of those who have none are made
 	cache     *cache
 	hashing   chan struct{} // as many password hashes at once as there are processors
 	importing sync.Mutex
 }
 
-var _ core.Accounts = (*Accounts)(nil)
+var (
+	_ core.Accounts    = (*Accounts)(nil)
+	_ core.Credentials = (*Accounts)(nil)
+)
 
 // New opens the accounts of a database.
 func New(ctx context.Context, d *db.DB, c Config) (*Accounts, error) {
@@ -97,6 +101,10 @@ func New(ctx context.Context, d *db.DB, c Config) (*Accounts, error) {
 		return nil, errors.New("account: no server key given")
 	}
 	box, err := c.Key.Box("account ha1")
+	if err != nil {
+		return nil, err
+	}
+	nobody, err := c.Key.Derive("account nobody", 32)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +119,7 @@ func New(ctx context.Context, d *db.DB, c Config) (*Accounts, error) {
 		return nil, fmt.Errorf("account: forget the last import: %w", err)
 	}
 	return &Accounts{
-		config: c, store: s, stage: s, box: box, cache: newCache(c.Cache),
+		config: c, store: s, stage: s, box: box, nobody: nobody, cache: newCache(c.Cache),
 		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}, nil
 }
@@ -218,19 +226,6 @@ func (s *Accounts) HA1(ctx context.Context, a core.Address, alg core.Algorithm, 
 		return "", wrap("open the key of", a, err)
 	}
 	return hex.EncodeToString(raw), nil
-}
-
-// SCRAM gives the keys of SCRAM-SHA-1 or SCRAM-SHA-256 (the kinds of these names).
-// core.ErrNoAccount says that there is no account or no such key.
-func (s *Accounts) SCRAM(ctx context.Context, a core.Address, kind Kind) (SCRAM, error) {
-	r, err := s.record(ctx, a)
-	if err != nil {
-		return SCRAM{}, err
-	}
-	if !kind.isSCRAM() || r.Keys[kind] == nil {
-		return SCRAM{}, core.ErrNoAccount
-	}
-	return ParseSCRAM(kind, string(r.Keys[kind]))
 }
 
 // record reads an account through the cache, which remembers too who has none.

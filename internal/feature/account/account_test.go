@@ -96,7 +96,7 @@ func TestAnAccountIsMadeChangedAndDeleted(t *testing.T) {
 	for name, f := range map[string]func() error{
 		"account":       func() error { _, err := s.Account(ctx, alice); return err },
 		"HA1":           func() error { _, err := s.HA1(ctx, alice, core.MD5, false); return err },
-		"SCRAM":         func() error { _, err := s.SCRAM(ctx, alice, SCRAMSHA1); return err },
+		"SCRAM":         func() error { _, err := s.SCRAM(ctx, alice, "SHA-1"); return err },
 		"set password":  func() error { return s.SetPassword(ctx, alice, "x") },
 		"set strangers": func() error { return s.SetStrangers(ctx, alice, false) },
 		"delete":        func() error { return s.Delete(ctx, alice) },
@@ -165,8 +165,8 @@ func TestSCRAMKeysAreThoseOfTheStandard(t *testing.T) {
 		if !hmac.Equal(h.Sum(nil), key.Stored) {
 			t.Errorf("%s: the client's proof is not taken", c.kind)
 		}
-		if back, err := ParseSCRAM(c.kind, key.String()); err != nil || back.String() != key.String() {
-			t.Errorf("%s: %s came back as %s, %v", c.kind, key, back, err)
+		if back, err := ParseSCRAM(c.kind, formatSCRAM(key)); err != nil || formatSCRAM(back) != formatSCRAM(key) {
+			t.Errorf("%s: %s came back as %s, %v", c.kind, formatSCRAM(key), formatSCRAM(back), err)
 		}
 	}
 }
@@ -178,10 +178,10 @@ func TestSCRAMKeysHaveFreshSaltsAndTheConfiguredIterations(t *testing.T) {
 	create(t, s, bob, "secret")
 	salts := map[string]bool{}
 	for _, a := range []core.Address{alice, bob} {
-		for _, kind := range []Kind{SCRAMSHA1, SCRAMSHA256} {
-			key, err := s.SCRAM(t.Context(), a, kind)
+		for _, hash := range []string{"SHA-1", "SHA-256"} {
+			key, err := s.SCRAM(t.Context(), a, hash)
 			if err != nil || key.Iterations != 5000 || len(key.Salt) != 16 {
-				t.Errorf("%s of %s: %v, %v", kind, a, key, err)
+				t.Errorf("%s of %s: %v, %v", hash, a, key, err)
 			}
 			salts[string(key.Salt)] = true
 		}
@@ -189,8 +189,75 @@ func TestSCRAMKeysHaveFreshSaltsAndTheConfiguredIterations(t *testing.T) {
 	if len(salts) != 4 {
 		t.Errorf("four keys have %d salts", len(salts))
 	}
-	if _, err := s.SCRAM(t.Context(), alice, HA1MD5); !errors.Is(err, core.ErrNoAccount) {
-		t.Errorf("an HA1 is given as SCRAM: %v", err)
+	for _, hash := range []string{"", "MD5", "SHA-512", "ha1_md5"} {
+		if k, err := s.SCRAM(t.Context(), alice, hash); err == nil || errors.Is(err, core.ErrNoAccount) || k.Stored != nil {
+			t.Errorf("keys for %q: %v, %v", hash, k, err)
+		}
+	}
+}
+
+func TestWhoHasNoKeysLooksLikeWhoHas(t *testing.T) {
+	t.Parallel()
+	d, ctx := dbtest.Open(t), t.Context()
+	s := open(t, d, Config{Iterations: 5000})
+	create(t, s, alice, "secret")
+	restarted := open(t, d, Config{Iterations: 5000})
+	for hash, size := range map[string]int{"SHA-1": sha1.Size, "SHA-256": sha256.Size} {
+		hers, err := s.SCRAM(ctx, alice, hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := s.SCRAM(ctx, bob, hash)
+		if !errors.Is(err, core.ErrNoAccount) {
+			t.Errorf("%s of nobody: %v", hash, err)
+		}
+		if made.Iterations != hers.Iterations || len(made.Salt) != len(hers.Salt) || len(made.Stored) != size || len(made.Server) != size {
+			t.Errorf("%s of nobody has another form: %v, somebody's is %v", hash, made, hers)
+		}
+		other, _ := s.SCRAM(ctx, core.Address{Local: "carol", Domain: bob.Domain}, hash)
+		again, _ := restarted.SCRAM(ctx, bob, hash)
+		switch {
+		case string(made.Salt) == string(other.Salt) || string(made.Stored) == string(other.Stored):
+			t.Errorf("%s: two nobodies have the same keys", hash)
+		case formatSCRAM(made) != formatSCRAM(again):
+			t.Errorf("%s: the keys of nobody change with a restart", hash)
+		case string(made.Stored[:size/2]) == string(made.Server[:size/2]) || string(made.Stored[:8]) == string(made.Salt[:8]):
+			t.Errorf("%s: the keys of nobody are one", hash)
+		}
+	}
+	one, _ := s.SCRAM(ctx, bob, "SHA-1")
+	two, _ := s.SCRAM(ctx, bob, "SHA-256")
+	if string(one.Salt) == string(two.Salt) {
+		t.Error("the salts of nobody are the same for both hashes")
+	}
+	other := open(t, dbtest.Open(t), Config{Iterations: 5000, Key: secret.New([32]byte{2})})
+	if elsewhere, _ := other.SCRAM(ctx, bob, "SHA-1"); string(elsewhere.Salt) == string(one.Salt) {
+		t.Error("anybody can compute the salts of nobody")
+	}
+}
+
+func TestPasswordIsCheckedForXMPP(t *testing.T) {
+	t.Parallel()
+	s := open(t, dbtest.Open(t), Config{})
+	create(t, s, alice, "secret")
+	if err := s.Password(t.Context(), alice, "secret"); err != nil {
+		t.Error(err)
+	}
+	for name, err := range map[string]error{
+		"a wrong one":     s.Password(t.Context(), alice, "Secret"),
+		"none":            s.Password(t.Context(), alice, ""),
+		"nobody's":        s.Password(t.Context(), bob, "secret"),
+		"one of no UTF-8": s.Password(t.Context(), alice, "\xff"),
+	} {
+		if !errors.Is(err, core.ErrNoAccount) || err.Error() != core.ErrNoAccount.Error() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.cache.clear()
+	if err := s.Password(ctx, alice, "secret"); err == nil || errors.Is(err, core.ErrNoAccount) {
+		t.Errorf("trouble of ours sounds like a wrong password: %v", err)
 	}
 }
 
@@ -434,8 +501,8 @@ func FuzzParseSCRAM(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := ParseSCRAM(kind, s.String()); err != nil || again.String() != s.String() {
-			t.Fatalf("%q became %s, and that %s, %v", text, s, again, err)
+		if again, err := ParseSCRAM(kind, formatSCRAM(s)); err != nil || formatSCRAM(again) != formatSCRAM(s) {
+			t.Fatalf("%q became %s, and that %s, %v", text, formatSCRAM(s), formatSCRAM(again), err)
 		}
 	})
 }

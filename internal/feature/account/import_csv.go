@@ -166,7 +166,7 @@ func (r *row) setKey(kind Kind, text string) error {
 		if err != nil {
 			return err
 		}
-		r.Keys[kind] = []byte(key.String())
+		r.Keys[kind] = []byte(formatSCRAM(key))
 		return nil
 	}
 	raw, err := hex.DecodeString(text)

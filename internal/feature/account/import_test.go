@@ -73,7 +73,7 @@ func TestTheDocumentedExample(t *testing.T) {
 	wantHA1(t, s, carol, core.MD5, true, "d42ce7e3882a42f5073d4eeba26f3a00")
 	wantHA1(t, s, carol, core.SHA256, false, "")
 	wantHA1(t, s, bob, core.MD5, false, "")
-	if _, err := s.SCRAM(t.Context(), bob, SCRAMSHA256); err != nil {
+	if _, err := s.SCRAM(t.Context(), bob, "SHA-256"); err != nil {
 		t.Errorf("bob's SCRAM key: %v", err)
 	}
 }

@@ -2,19 +2,14 @@ package account
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/md5"
-	"crypto/pbkdf2"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/secure/precis"
@@ -80,65 +75,6 @@ func (k *Keys) complete() bool {
 	return true
 }
 
-// Iterations of PBKDF2 that are taken: rfc7677#4 asks for 4096, and a client has to do
-// as many as we say.
-const (
-	minIterations = 4096
-	maxIterations = 1_000_000
-)
-
-// SCRAM is what a server keeps for SCRAM (rfc5802#3).
-type SCRAM struct {
-	Iterations           int
-	Salt, Stored, Server []byte
-}
-
-// String is "iterations:salt:stored key:server key", the last three in base64.
-func (s SCRAM) String() string {
-	b64 := base64.StdEncoding.EncodeToString
-	return strings.Join([]string{strconv.Itoa(s.Iterations), b64(s.Salt), b64(s.Stored), b64(s.Server)}, ":")
-}
-
-// ParseSCRAM reads what String writes, of a kind that is one of SCRAM.
-func ParseSCRAM(kind Kind, text string) (s SCRAM, err error) {
-	parts := strings.Split(text, ":")
-	if len(parts) != 4 {
-		return SCRAM{}, errors.New("not iterations:salt:stored key:server key")
-	}
-	if s.Iterations, err = strconv.Atoi(parts[0]); err != nil || s.Iterations < minIterations || s.Iterations > maxIterations {
-		return SCRAM{}, fmt.Errorf("iterations are not %d to %d", minIterations, maxIterations)
-	}
-	for i, part := range []*[]byte{&s.Salt, &s.Stored, &s.Server} {
-		if *part, err = base64.StdEncoding.Strict().DecodeString(parts[i+1]); err != nil {
-			return SCRAM{}, errors.New("salt or keys are not base64")
-		}
-	}
-	if n := len(s.Salt); n < 8 || n > 64 {
-		return SCRAM{}, errors.New("the salt is not 8 to 64 bytes long")
-	}
-	if n := kind.hash()().Size(); len(s.Stored) != n || len(s.Server) != n {
-		return SCRAM{}, fmt.Errorf("the keys are not %d bytes long", n)
-	}
-	return s, nil
-}
-
-func makeSCRAM(kind Kind, password string, salt []byte, iterations int) (SCRAM, error) {
-	h := kind.hash()
-	salted, err := pbkdf2.Key(h, password, salt, iterations, h().Size())
-	if err != nil {
-		return SCRAM{}, fmt.Errorf("account: hash a password: %w", err)
-	}
-	stored := h()
-	stored.Write(sum(h, salted, "Client Key"))
-	return SCRAM{Iterations: iterations, Salt: salt, Stored: stored.Sum(nil), Server: sum(h, salted, "Server Key")}, nil
-}
-
-func sum(h func() hash.Hash, key []byte, text string) []byte {
-	m := hmac.New(h, key)
-	m.Write([]byte(text))
-	return m.Sum(nil)
-}
-
 // makeHA1 hashes user:realm:password (rfc7616#3.4.2).
 func makeHA1(kind Kind, a core.Address, password string) []byte {
 	user := a.Local
@@ -178,7 +114,7 @@ func (s *Accounts) keys(ctx context.Context, a core.Address, password string) (k
 			keys[kind] = s.seal(a, kind, makeHA1(kind, a, p))
 			continue
 		}
-		salt := make([]byte, 16)
+		salt := make([]byte, saltSize)
 		if _, err := io.ReadFull(s.config.Rand, salt); err != nil {
 			return keys, fmt.Errorf("account: draw a salt: %w", err)
 		}
@@ -186,7 +122,7 @@ func (s *Accounts) keys(ctx context.Context, a core.Address, password string) (k
 		if err != nil {
 			return keys, err
 		}
-		keys[kind] = []byte(key.String())
+		keys[kind] = []byte(formatSCRAM(key))
 	}
 	return keys, nil
 }
@@ -288,7 +224,7 @@ func (s *Accounts) matches(a core.Address, keys *Keys, password string) (bool, e
 		return subtle.ConstantTimeCompare(got.Stored, want.Stored) == 1, err
 	}
 	// Without SCRAM the time would tell who is there: it is spent all the same.
-	if _, err := makeSCRAM(SCRAMSHA256, password, make([]byte, 16), s.config.Iterations); err != nil {
+	if _, err := makeSCRAM(SCRAMSHA256, password, make([]byte, saltSize), s.config.Iterations); err != nil {
 		return false, err
 	}
 	for _, kind := range []Kind{HA1SHA256, HA1SHA256Full, HA1MD5, HA1MD5Full} {
