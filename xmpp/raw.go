@@ -57,6 +57,9 @@ func (r *Raw) attr(name string) *attribute {
 	return nil
 }
 
+// Text is the element as it came.
+func (r *Raw) Text() string { return string(r.data) }
+
 // Len is the element's length in bytes, as it came.
 func (r *Raw) Len() int { return len(r.data) }
 
