@@ -29,7 +29,9 @@ type userVerbs struct {
 // users are the accounts: of the running server, or of the data folder if none runs.
 // needed says that there has to be a data folder already.
 func (p *program) users(ctx context.Context, needed bool) (admin.Users, io.Closer, error) {
-	cfg, err := p.place.load(config.Default())
+	base := config.Default()
+	base.Server.Domains = nil // those of the configuration file count, not the default
+	cfg, err := p.place.load(base)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 
 	"parley/internal/admin"
 	"parley/internal/config"
@@ -88,12 +89,21 @@ type closer func() error
 
 func (c closer) Close() error { return c() }
 
-// OpenUsers opens the accounts of a data folder that no server runs on.
-//
-// Which domains a server serves may be said at its start alone (--domain), so that here any is taken.
+// OpenUsers opens the accounts of a data folder that no server runs on. New ones may have the domains that
+// the folder was last served with and those of the configuration; if there are neither, any domain.
 func OpenUsers(ctx context.Context, cfg config.Config) (admin.Users, io.Closer, error) {
 	offline := &App{cfg: cfg, log: slog.New(slog.DiscardHandler)}
-	s, err := openStore(ctx, cfg.Server.Data, account.Config{Deleted: offline.accountDeleted})
+	known, err := rememberedDomains(cfg.Server.Data)
+	if err != nil {
+		return nil, nil, err
+	}
+	u := stopped{domains: known}
+	for _, d := range cfg.Server.Domains {
+		if !slices.Contains(u.domains, d) {
+			u.domains = append(u.domains, d)
+		}
+	}
+	s, err := openStore(ctx, cfg.Server.Data, account.Config{Serves: u.serves, Deleted: offline.accountDeleted})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -101,7 +111,8 @@ func OpenUsers(ctx context.Context, cfg config.Config) (admin.Users, io.Closer, 
 	if err := offline.openLocation(ctx); err != nil {
 		return nil, nil, errors.Join(err, s.close())
 	}
-	return users{Accounts: s.accounts, strangers: func() bool { return cfg.Accounts.Strangers }}, closer(s.close), nil
+	u.users = users{Accounts: s.accounts, strangers: func() bool { return cfg.Accounts.Strangers }}
+	return u, closer(s.close), nil
 }
 
 // Status implements admin.Reporter.

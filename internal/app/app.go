@@ -207,7 +207,7 @@ func (a *App) Start(ctx context.Context) error {
 			a.log.Info("listening", "for", l.name, "address", bound)
 		}
 	}
-	return nil
+	return rememberDomains(a.cfg.Server.Data, a.cfg.Server.Domains)
 }
 
 type listener struct {
