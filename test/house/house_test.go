@@ -59,7 +59,7 @@ var rules = []struct {
 	{"cmd/", []string{"internal/app", "internal/config", "internal/admin", "internal/core", "internal/address"}},
 	{"internal/app", []string{"internal/", "sip", "sip/", "xmpp", "xmpp/", "sdp", "media/"}},
 	{"internal/core", nil},
-	{"internal/address", []string{"internal/core"}},
+	{"internal/address", []string{"internal/core", "xmpp/jid"}},
 	{"internal/config", []string{"internal/address"}},
 	{"internal/secret", nil},
 	{"internal/cert", nil},
