@@ -170,7 +170,12 @@ func (rs Routers) Plan(ctx context.Context, c *Call) (*Plan, error) {
 		}
 	}
 	if p.Empty() {
-		return p, Fail(Unavailable, "no device of this address is reachable now", nil)
+		return p, Unreachable()
 	}
 	return p, nil
+}
+
+// Unreachable is what a caller hears if there is nobody to ring, or shall seem to be nobody.
+func Unreachable() error {
+	return Fail(Unavailable, "no device of this address is reachable now", nil)
 }
