@@ -118,17 +118,17 @@ func (l *Lists) list(ctx context.Context, owner jid.JID) (set, error) {
 	return s, nil
 }
 
-// lock has changes to an owner's list happen one after the other.
-func (l *Lists) lock(owner jid.JID) (unlock func()) {
-	m := &l.changing[maphash.Comparable(l.seed, owner)%uint64(len(l.changing))]
-	m.Lock()
-	return m.Unlock
+// change is held while an owner's list changes.
+func (l *Lists) change(owner jid.JID) *sync.Mutex {
+	return &l.changing[maphash.Comparable(l.seed, owner)%uint64(len(l.changing))]
 }
 
 // Forget drops the list of an account that is gone.
 func (l *Lists) Forget(ctx context.Context, a core.Address) error {
 	owner := address.JID(a)
-	defer l.lock(owner)()
+	changing := l.change(owner)
+	changing.Lock()
+	defer changing.Unlock()
 	_, err := l.c.Store.Remove(ctx, owner, nil)
 	l.cache.drop(owner)
 	return err

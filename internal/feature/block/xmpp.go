@@ -31,7 +31,9 @@ func (l *Lists) get(ctx context.Context, s *im.Session, st *xmpp.Stanza) (string
 		return "", bad("the list is read by a get")
 	}
 	owner := st.From().Bare()
-	defer l.lock(owner)() // no change may fall between what is told and what is heard of
+	changing := l.change(owner) // no change may fall between what is told and what is heard of
+	changing.Lock()
+	defer changing.Unlock()
 	list, err := l.list(ctx, owner)
 	if err != nil {
 		return "", err
@@ -56,7 +58,9 @@ func (l *Lists) block(ctx context.Context, _ *im.Session, st *xmpp.Stanza) (stri
 			return "", &xmpp.StanzaError{Condition: xmpp.NotAcceptable, Text: "an account can't block itself"} // xep0191#5
 		}
 	}
-	defer l.lock(owner)()
+	changing := l.change(owner)
+	changing.Lock()
+	defer changing.Unlock()
 	added, err := l.c.Store.Add(ctx, owner, items, l.c.Items, l.c.Now())
 	if errors.Is(err, ErrFull) {
 		return "", &xmpp.StanzaError{Condition: xmpp.ResourceConstraint, Text: "the block list would be too long"}
@@ -78,7 +82,9 @@ func (l *Lists) unblock(ctx context.Context, _ *im.Session, st *xmpp.Stanza) (st
 		return "", err
 	}
 	owner := st.From().Bare()
-	defer l.lock(owner)()
+	changing := l.change(owner)
+	changing.Lock()
+	defer changing.Unlock()
 	removed, err := l.c.Store.Remove(ctx, owner, items) // none are all (xep0191#3.5)
 	if err != nil {
 		return "", err
