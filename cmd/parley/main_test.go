@@ -123,7 +123,7 @@ func TestStatusForPeople(t *testing.T) {
 	err := p.printStatus(admin.Status{
 		Version: "v1", Process: 7, Started: now.Add(-time.Hour), Stopping: true, Domains: []string{"a.example", "b.example"},
 		Data: "/data", Listening: map[string][]string{"sip-udp": {"[::]:5060"}, "https": {"[::]:8443"}},
-		Certificate: admin.Certificate{Until: now.Add(36 * time.Hour)}, Calls: 3,
+		Certificate: admin.Certificate{Until: now.Add(36 * time.Hour)}, Calls: 3, Devices: 4, Sessions: 5,
 		Connections: map[string]int{"TCP": 2, "WS": 0}, Counters: map[string]uint64{"requests": 9, "malformed": 1},
 	}, now)
 	if err != nil {
@@ -136,7 +136,8 @@ sip-udp      [::]:5060
 https        [::]:8443
 certificate  of the operator, until 2026-01-03, which is in 1d 12h
 accounts     0
-devices      0
+phones       4
+apps         5
 calls        3
 connections  2 TCP
 since start  1 malformed, 9 requests
@@ -146,6 +147,47 @@ since start  1 malformed, 9 requests
 	}
 	if line := certificateLine(admin.Certificate{Until: now.Add(-time.Hour)}, now); !strings.Contains(line, "EXPIRED") {
 		t.Errorf("of an expired certificate it says %q", line)
+	}
+}
+
+func TestAnAccountForPeople(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
+	d := admin.Details{
+		Address: "alice@example.org", Created: now,
+		Phones: []admin.Phone{
+			{Contact: "sip:alice@192.0.2.7:5060", Network: "UDP", Source: "203.0.113.7:1024", BehindNAT: true, UserAgent: "Desk \x1b[31m1",
+				Since: now, Expires: now.Add(59 * time.Minute)},
+			{Contact: "sip:voicemail", Network: "memory", Since: now, Expires: now.Add(-time.Second)},
+		},
+		Sessions: []admin.Session{
+			{Resource: "phone", Network: "TLS", Encrypted: true, Source: "[2001:db8::1]:4711", Mechanism: "SCRAM-SHA-256", Since: now,
+				Available: true, Priority: -1, Show: "dnd"},
+			{Resource: "old", Network: "TCP", Source: "192.0.2.9:4711", Mechanism: "PLAIN", Since: now},
+			{Resource: "web", Network: "WebSocket", Encrypted: true, Source: "192.0.2.9:4712", Mechanism: "PLAIN", Since: now, Available: true},
+		},
+	}
+	var b strings.Builder
+	if err := (&program{out: &b}).printUser(d, now); err != nil {
+		t.Fatal(err)
+	}
+	want := `address    alice@example.org
+created    2026-01-02 03:04:05
+strangers  deny
+phones     2
+apps       3
+
+PHONE                     OVER    FROM                    CALLS ITSELF  SINCE                EXPIRES IN
+sip:alice@192.0.2.7:5060  UDP     203.0.113.7:1024 (NAT)  Desk �[31m1   2026-01-02 03:04:05  59m 0s
+sip:voicemail             memory  this server                           2026-01-02 03:04:05  0s
+
+APP    OVER                FROM                SIGNED IN BY   SINCE                STATE
+phone  TLS                 [2001:db8::1]:4711  SCRAM-SHA-256  2026-01-02 03:04:05  do not disturb, priority -1
+old    TCP, not encrypted  192.0.2.9:4711      PLAIN          2026-01-02 03:04:05  not available
+web    WebSocket           192.0.2.9:4712      PLAIN          2026-01-02 03:04:05  available, priority 0
+`
+	if b.String() != want {
+		t.Errorf("the account is\n%s\nwant\n%s", b.String(), want)
 	}
 }
 
@@ -200,7 +242,7 @@ func TestEveryVerbIsShown(t *testing.T) {
 		all.Write(text)
 	}
 	verbs := []string{
-		"serve", "user add", "user list", "user passwd", "user set", "user delete", "user import", "status",
+		"serve", "user add", "user list", "user show", "user passwd", "user set", "user delete", "user import", "status",
 		"route explain", "config reference", "config check", "version",
 	}
 	lines := strings.Split(all.String(), "\n")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"text/tabwriter"
-	"time"
 
 	"parley/internal/admin"
 	"parley/internal/app"
@@ -20,6 +20,7 @@ import (
 type userVerbs struct {
 	Add    userAdd    `cmd:"" help:"Make an account."`
 	List   userList   `cmd:"" help:"List all accounts."`
+	Show   userShow   `cmd:"" help:"Show an account and what is connected to it."`
 	Passwd userPasswd `cmd:"" help:"Give an account another password."`
 	Set    userSet    `cmd:"" help:"Change what an account allows."`
 	Delete userDelete `cmd:"" help:"Delete an account and all that belongs to it."`
@@ -176,10 +177,15 @@ func (p *program) andForget(a core.Address, err error) error {
 	return forgetDemo(p.place.dir(), a)
 }
 
-type userList struct{}
+type userList struct {
+	JSON bool `name:"json" help:"Print JSON, an account a line."`
+}
 
 func (v userList) Run(ctx context.Context, p *program) error {
 	return p.with(ctx, true, func(u admin.Users) error {
+		if v.JSON {
+			return p.listJSON(ctx, u)
+		}
 		w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 		n := 0
 		for a, err := range all(ctx, u) {
@@ -187,9 +193,9 @@ func (v userList) Run(ctx context.Context, p *program) error {
 				return err
 			}
 			if n++; n == 1 {
-				fmt.Fprintln(w, "ADDRESS\tCREATED\tSTRANGERS")
+				fmt.Fprintln(w, "ADDRESS\tCREATED\tSTRANGERS\tPHONES\tAPPS")
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\n", a.Address, a.Created.Local().Format(time.DateTime), allowed(a.Strangers))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", a.Address, at(a.Created), allowed(a.Strangers), a.Phones, a.Sessions)
 			if n%1000 == 0 { // what is aligned together is held in memory
 				if err := w.Flush(); err != nil {
 					return err
@@ -203,6 +209,19 @@ func (v userList) Run(ctx context.Context, p *program) error {
 	})
 }
 
+func (p *program) listJSON(ctx context.Context, u admin.Users) error {
+	out := json.NewEncoder(p.out)
+	for a, err := range all(ctx, u) {
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func allowed(on bool) string {
 	if on {
 		return "allow"
@@ -211,13 +230,13 @@ func allowed(on bool) string {
 }
 
 // all walks the accounts page by page.
-func all(ctx context.Context, u admin.Users) func(yield func(core.Account, error) bool) {
-	return func(yield func(core.Account, error) bool) {
+func all(ctx context.Context, u admin.Users) func(yield func(admin.User, error) bool) {
+	return func(yield func(admin.User, error) bool) {
 		var after core.Address
 		for {
 			page, err := u.List(ctx, after, 1000)
 			if err != nil {
-				yield(core.Account{}, err)
+				yield(admin.User{}, err)
 				return
 			}
 			for a := range slices.Values(page) {

@@ -8,6 +8,7 @@
 //	GET    /v1/status
 //	GET    /v1/users?after=ADDRESS&limit=N
 //	POST   /v1/users                      {"address", "password"}
+//	GET    /v1/users/ADDRESS
 //	DELETE /v1/users/ADDRESS
 //	PUT    /v1/users/ADDRESS/password     {"password"}
 //	PUT    /v1/users/ADDRESS/strangers    {"strangers"}
@@ -33,7 +34,9 @@ type Users interface {
 	SetPassword(ctx context.Context, a core.Address, password string) error
 	SetStrangers(ctx context.Context, a core.Address, on bool) error
 	// List gives at most limit accounts after an address, in one fixed order.
-	List(ctx context.Context, after core.Address, limit int) ([]core.Account, error)
+	List(ctx context.Context, after core.Address, limit int) ([]User, error)
+	// Show tells what is connected of an account.
+	Show(ctx context.Context, a core.Address) (Details, error)
 	// Import makes accounts of a CSV file, all of them or none; rows that were refused are
 	// in the report, not in the error. progress is never called concurrently; it may be nil.
 	Import(ctx context.Context, r io.Reader, progress func(Progress)) (Report, error)
@@ -76,8 +79,9 @@ type Status struct {
 	Listening   map[string][]string `json:"listening"` // "sip-udp", "sip-tcp", "sip-tls", "https", "http"
 	Certificate Certificate         `json:"certificate"`
 	Accounts    int                 `json:"accounts"`
-	Devices     int                 `json:"devices"` // that are registered now
-	Calls       int                 `json:"calls"`   // that run now
+	Devices     int                 `json:"devices"`  // that are registered now
+	Sessions    int                 `json:"sessions"` // of XMPP, that are connected now
+	Calls       int                 `json:"calls"`    // that run now
 	Connections map[string]int      `json:"connections"`
 	// Counters have counted since the start: "requests", "calls", "malformed" ...
 	Counters map[string]uint64 `json:"counters"`

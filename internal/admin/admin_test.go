@@ -71,21 +71,36 @@ func (f *fake) SetStrangers(_ context.Context, a core.Address, on bool) error {
 	return f.change(a, func() { f.accounts[a] = core.Account{Address: a, Created: born, Strangers: on} })
 }
 
-func (f *fake) List(_ context.Context, after core.Address, limit int) ([]core.Account, error) {
+func (f *fake) List(_ context.Context, after core.Address, limit int) ([]User, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if after.Local == "broken" {
 		return nil, errors.New("disk on fire")
 	}
-	var out []core.Account
+	var out []User
 	for _, a := range slices.SortedFunc(maps.Keys(f.accounts), func(a, b core.Address) int {
 		return strings.Compare(a.String(), b.String())
 	}) {
 		if (after.IsZero() || after.Less(a)) && len(out) < limit {
-			out = append(out, f.accounts[a])
+			out = append(out, User{f.accounts[a], 2, 1})
 		}
 	}
 	return out, nil
+}
+
+func (f *fake) Show(_ context.Context, a core.Address) (d Details, err error) {
+	return details(a), f.change(a, func() {})
+}
+
+func details(a core.Address) Details {
+	return Details{
+		Address: a.String(), Created: born, Strangers: true,
+		Phones: []Phone{{"sip:a@192.0.2.7", "UDP", "192.0.2.7:5060", true, "Phone 1", born, born.Add(time.Hour)}},
+		Sessions: []Session{
+			{"x", "TLS", true, "192.0.2.7:4711", "SCRAM-SHA-256", born, true, -5, "away"},
+			{"ä \"y\"", "TCP", false, "192.0.2.7:4712", "PLAIN", born, false, 0, ""},
+		},
+	}
 }
 
 func (f *fake) Import(ctx context.Context, r io.Reader, progress func(Progress)) (Report, error) {
@@ -184,11 +199,15 @@ func TestUsersThroughTheSocket(t *testing.T) {
 		}
 	}
 	list, err := c.List(ctx, core.Address{}, 10)
-	if want := []core.Account{{Address: alice, Created: born, Strangers: true}, {Address: odd, Created: born, Strangers: true}}; err != nil || !reflect.DeepEqual(list, want) {
+	account := func(a core.Address) User { return User{core.Account{Address: a, Created: born, Strangers: true}, 2, 1} }
+	if want := []User{account(alice), account(odd)}; err != nil || !reflect.DeepEqual(list, want) {
 		t.Errorf("list is %v, %v; want %v", list, err, want)
 	}
 	if list, err = c.List(ctx, alice, 10); err != nil || len(list) != 1 || list[0].Address != odd {
 		t.Errorf("after alice: %v, %v", list, err)
+	}
+	if got, err := c.Show(ctx, odd); err != nil || !reflect.DeepEqual(got, details(odd)) {
+		t.Errorf("connected of %s are %+v, %v", odd, got, err)
 	}
 	if err := c.Delete(ctx, odd); err != nil || len(f.accounts) != 1 {
 		t.Errorf("delete: %v", err)
@@ -206,6 +225,7 @@ func TestFailuresCarryTheirPublicText(t *testing.T) {
 	nobody := core.Address{Local: "nobody", Domain: "example.org"}
 	_, broken := c.List(ctx, core.Address{Local: "broken", Domain: "example.org"}, 1)
 	_, limit := c.List(ctx, core.Address{}, 0)
+	_, gone := c.Show(ctx, nobody)
 	_, party := c.Explain(ctx, core.Address{Local: "a b", Domain: "x"}, alice)
 	for _, x := range []struct {
 		what   string
@@ -215,6 +235,7 @@ func TestFailuresCarryTheirPublicText(t *testing.T) {
 	}{
 		{"a second alice", c.Create(ctx, alice, "x"), core.Conflict, "alice@example.org is taken"},
 		{"no such account", c.Delete(ctx, nobody), core.NotFound, "there is no such account"},
+		{"nothing connected of nobody", gone, core.NotFound, "there is no such account"},
 		{"no address", c.Create(ctx, core.Address{Local: "a b", Domain: "x"}, "x"), core.BadRequest, `"a b@x" is not an address: `},
 		{"no address in the path", c.SetPassword(ctx, core.Address{Local: "a/b", Domain: "x"}, "x"), core.BadRequest, `"a/b@x" is not an address`},
 		{"our own fault", broken, core.Internal, "internal error"},

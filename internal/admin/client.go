@@ -133,24 +133,13 @@ func (c *Client) SetStrangers(ctx context.Context, a core.Address, on bool) erro
 }
 
 // List gives accounts after an address; fewer than limit may come although there are more.
-func (c *Client) List(ctx context.Context, after core.Address, limit int) ([]core.Account, error) {
+func (c *Client) List(ctx context.Context, after core.Address, limit int) (list []User, err error) {
 	q := url.Values{"limit": {strconv.Itoa(limit)}}
 	if !after.IsZero() {
 		q.Set("after", after.String())
 	}
-	var list []listed
-	if err := c.do(ctx, http.MethodGet, "/v1/users?"+q.Encode(), nil, &list); err != nil {
-		return nil, err
-	}
-	out := make([]core.Account, len(list))
-	for i, l := range list {
-		a, err := ParseAddress(l.Address)
-		if err != nil {
-			return nil, fmt.Errorf("admin: read the answer: %w", err)
-		}
-		out[i] = core.Account{Address: a, Created: l.Created, Strangers: l.Strangers}
-	}
-	return out, nil
+	err = c.do(ctx, http.MethodGet, "/v1/users?"+q.Encode(), nil, &list)
+	return list, err
 }
 
 // Import sends a CSV file and tells how far the server is with it.

@@ -31,6 +31,7 @@ func FuzzRequest(f *testing.F) {
 		{"GET", "/v1/status", ""},
 		{"GET", "/v1/users?limit=5&after=a@example.org", ""},
 		{"POST", "/v1/users", `{"address":"a@example.org","password":"x"}`},
+		{"GET", "/v1/users/a@example.org", ""},
 		{"DELETE", "/v1/users/a@example.org", ""},
 		{"PUT", "/v1/users/a%40example.org/password", `{"password":"x"}`},
 		{"PUT", "/v1/users/a@example.org/strangers", `{"strangers":true}`},

@@ -130,6 +130,7 @@ func (s *Server) routes() http.Handler {
 		"GET /v1/status":                    s.status,
 		"GET /v1/users":                     s.list,
 		"POST /v1/users":                    s.create,
+		"GET /v1/users/{address}":           s.show,
 		"DELETE /v1/users/{address}":        s.delete,
 		"PUT /v1/users/{address}/password":  s.setPassword,
 		"PUT /v1/users/{address}/strangers": s.setStrangers,
@@ -192,13 +193,6 @@ func (s *Server) status(r *http.Request) (any, error) {
 	return s.config.Reporter.Status(r.Context())
 }
 
-// listed is an account on the wire.
-type listed struct {
-	Address   string    `json:"address"`
-	Created   time.Time `json:"created"`
-	Strangers bool      `json:"strangers"`
-}
-
 func (s *Server) list(r *http.Request) (any, error) {
 	var after core.Address
 	if text := r.FormValue("after"); text != "" {
@@ -211,15 +205,11 @@ func (s *Server) list(r *http.Request) (any, error) {
 	if err != nil || limit < 1 {
 		return nil, core.Fail(core.BadRequest, "limit has to be a number above 0", err)
 	}
-	accounts, err := s.config.Users.List(r.Context(), after, min(limit, maxList))
-	if err != nil {
-		return nil, err
+	users, err := s.config.Users.List(r.Context(), after, min(limit, maxList))
+	if users == nil {
+		users = []User{}
 	}
-	out := make([]listed, len(accounts))
-	for i, a := range accounts {
-		out[i] = listed{a.Address.String(), a.Created, a.Strangers}
-	}
-	return out, nil
+	return users, err
 }
 
 // newUser is the body of a request to create an account.

@@ -8,16 +8,26 @@ import (
 	"os"
 	"slices"
 
+	"parley/internal/address"
 	"parley/internal/admin"
 	"parley/internal/config"
 	"parley/internal/core"
 	"parley/internal/feature/account"
+	"parley/internal/feature/location"
+	"parley/xmpp"
+	"parley/xmpp/im"
 )
 
 // users shows the accounts as an operator handles them.
 type users struct {
 	*account.Accounts
 	strangers func() bool // what new accounts begin with
+	location  *location.Table
+	sessions  *im.Table
+}
+
+func (a *App) users() users {
+	return users{a.store.accounts, a.strangers, a.location, a.sessions}
 }
 
 var _ admin.Users = users{}
@@ -36,6 +46,74 @@ func (u users) SetPassword(ctx context.Context, a core.Address, password string)
 
 func (u users) SetStrangers(ctx context.Context, a core.Address, on bool) error {
 	return readable(u.Accounts.SetStrangers(ctx, a, on))
+}
+
+func (u users) List(ctx context.Context, after core.Address, limit int) ([]admin.User, error) {
+	accounts, err := u.Accounts.List(ctx, after, limit)
+	if err != nil {
+		return nil, readable(err)
+	}
+	out := make([]admin.User, len(accounts))
+	for i, a := range accounts {
+		phones, err := u.location.Bindings(ctx, a.Address)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = admin.User{Account: a, Phones: len(phones), Sessions: len(u.sessions.Of(address.JID(a.Address)))}
+	}
+	return out, nil
+}
+
+func (u users) Show(ctx context.Context, a core.Address) (admin.Details, error) {
+	account, err := u.Account(ctx, a)
+	if err != nil {
+		return admin.Details{}, readable(err)
+	}
+	bindings, err := u.location.Bindings(ctx, a)
+	if err != nil {
+		return admin.Details{}, err
+	}
+	d := admin.Details{
+		Address: a.String(), Created: account.Created, Strangers: account.Strangers,
+		Phones: []admin.Phone{}, Sessions: []admin.Session{},
+	}
+	for _, b := range bindings {
+		d.Phones = append(d.Phones, phone(b))
+	}
+	for _, s := range u.sessions.Of(address.JID(a)) {
+		d.Sessions = append(d.Sessions, session(s))
+	}
+	return d, nil
+}
+
+func phone(b core.Binding) admin.Phone {
+	p := admin.Phone{
+		Contact: b.Contact, Network: b.Network, BehindNAT: b.NATed, UserAgent: b.UserAgent, Since: b.Since, Expires: b.Expires,
+	}
+	if b.Source.IsValid() {
+		p.Source = b.Source.String()
+	}
+	return p
+}
+
+func session(s *im.Session) admin.Session {
+	info := s.Info()
+	out := admin.Session{
+		Resource: s.JID().Resource, Network: info.Network, Encrypted: info.Encrypted,
+		Mechanism: info.Mechanism, Since: info.Since,
+	}
+	if info.Source.IsValid() {
+		out.Source = info.Source.String()
+	}
+	if p := s.Availability(); p != nil {
+		out.Available, out.Priority = true, int(p.Priority)
+		switch show := p.Stanza.Find(xmpp.NSClient, "show"); {
+		case show == nil:
+		case show.Text == "away", show.Text == "chat", show.Text == "dnd", show.Text == "xa": // rfc6121#4.7.2.1
+			out.Show = show.Text
+		}
+	}
+	return out
 }
 
 func (u users) Import(ctx context.Context, r io.Reader, progress func(admin.Progress)) (admin.Report, error) {
@@ -92,7 +170,8 @@ func (c closer) Close() error { return c() }
 // OpenUsers opens the accounts of a data folder that no server runs on. New ones may have the domains that
 // the folder was last served with and those of the configuration; if there are neither, any domain.
 func OpenUsers(ctx context.Context, cfg config.Config) (admin.Users, io.Closer, error) {
-	offline := &App{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	offline := &App{cfg: cfg, log: slog.New(slog.DiscardHandler), sessions: im.NewTable(0)}
+	offline.current.Store(&cfg)
 	known, err := rememberedDomains(cfg.Server.Data)
 	if err != nil {
 		return nil, nil, err
@@ -108,10 +187,10 @@ func OpenUsers(ctx context.Context, cfg config.Config) (admin.Users, io.Closer, 
 		return nil, nil, err
 	}
 	offline.store = s
-	if err := offline.openLocation(ctx); err != nil {
+	if err := offline.openFeatures(ctx); err != nil {
 		return nil, nil, errors.Join(err, s.close())
 	}
-	u.users = users{Accounts: s.accounts, strangers: func() bool { return cfg.Accounts.Strangers }}
+	u.users = offline.users()
 	return u, closer(s.close), nil
 }
 
@@ -127,7 +206,7 @@ func (a *App) Status(ctx context.Context) (admin.Status, error) {
 		Version: Version(), Process: os.Getpid(), Started: a.started, Stopping: a.sip.Draining(),
 		Domains: a.cfg.Server.Domains, Data: a.cfg.Server.Data, Listening: a.Addresses(),
 		Certificate: admin.Certificate{SelfSigned: c.SelfSigned, Names: c.Names, Until: c.Until, Fingerprint: c.Fingerprint},
-		Accounts:    accounts, Devices: a.location.Count(), Calls: a.sip.Calls(),
+		Accounts:    accounts, Devices: a.location.Count(), Sessions: a.sessions.Count(), Calls: a.sip.Calls(),
 		Connections: transport.Connections,
 		Counters: map[string]uint64{
 			"requests": transactions.Requests, "responses": transactions.Responses,

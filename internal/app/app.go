@@ -23,11 +23,15 @@ import (
 	"parley/internal/edge/sipedge"
 	"parley/internal/edge/webedge"
 	"parley/internal/feature/account"
+	"parley/internal/feature/block"
 	"parley/internal/feature/guard"
 	"parley/internal/feature/location"
 	"parley/internal/feature/registrar"
+	"parley/internal/feature/vcard"
 	"parley/internal/secret"
 	"parley/media/rtp"
+	"parley/xmpp"
+	"parley/xmpp/im"
 )
 
 // App is a server.
@@ -38,6 +42,9 @@ type App struct {
 	store    *store
 	cert     *cert.Source
 	location *location.Table
+	sessions *im.Table
+	block    *block.Lists
+	cards    *vcard.Cards
 	planner  planner
 	sip      *sipedge.Edge
 	web      *webedge.Edge
@@ -96,7 +103,7 @@ func (s *store) close() error {
 
 // New opens the data folder and builds a server that does not listen yet.
 func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
-	a := &App{cfg: cfg, log: log, addresses: map[string][]string{}}
+	a := &App{cfg: cfg, log: log, addresses: map[string][]string{}, sessions: im.NewTable(0)}
 	a.current.Store(&cfg)
 	var err error
 	a.store, err = openStore(ctx, cfg.Server.Data, account.Config{Serves: a.serves, Deleted: a.accountDeleted})
@@ -118,10 +125,33 @@ func (a *App) serves(domain string) bool {
 	return false
 }
 
-// accountDeleted forgets what belonged to an account.
+// accountDeleted ends the sessions of an account that is gone, and has everything of it forgotten.
 func (a *App) accountDeleted(gone core.Address) {
-	if err := a.location.Forget(context.Background(), gone); err != nil {
-		a.log.Error("bindings of a deleted account are still stored", "account", gone.String(), "err", err)
+	ctx, cancel := context.WithTimeout(context.Background(), forgetDeadline)
+	defer cancel()
+	a.endSessions(ctx, gone)
+	for _, k := range a.keepers() {
+		if err := k.forget(context.WithoutCancel(ctx), gone); err != nil {
+			a.log.Error("something of a deleted account is still stored", "account", gone.String(), "of", k.name, "err", err)
+		}
+	}
+}
+
+// forgetDeadline is how long the sessions of a deleted account may take to end.
+const forgetDeadline = 2 * time.Second
+
+// endSessions ends the sessions of an account and waits until they have: what they do last may still be kept.
+func (a *App) endSessions(ctx context.Context, gone core.Address) {
+	list := a.sessions.Of(address.JID(gone))
+	for _, s := range list {
+		s.End(&xmpp.StreamError{Condition: xmpp.StreamNotAuthorized, Text: "the account is deleted"})
+	}
+	for _, s := range list {
+		select {
+		case <-s.Finished():
+		case <-ctx.Done():
+			a.log.Warn("a session of a deleted account has not ended yet", "session", s.JID().String())
+		}
 	}
 }
 
@@ -134,7 +164,7 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.openLocation(ctx); err != nil {
+	if err := a.openFeatures(ctx); err != nil {
 		return err
 	}
 	key, err := a.store.key.Derive("sipedge", 32)
@@ -162,18 +192,9 @@ func (a *App) build(ctx context.Context) error {
 		HandshakeTime: a.cfg.SIP.HandshakeTime,
 	})
 	a.admin = admin.NewServer(admin.Config{
-		Dir: a.cfg.Server.Data, Users: users{a.store.accounts, a.strangers}, Reporter: a, Explainer: a, Log: a.log,
+		Dir: a.cfg.Server.Data, Users: a.users(), Reporter: a, Explainer: a, Log: a.log,
 	})
 	return a.addAgents()
-}
-
-func (a *App) openLocation(ctx context.Context) error {
-	bindings, err := location.NewStore(ctx, a.store.db)
-	if err != nil {
-		return err
-	}
-	a.location, err = location.Open(ctx, location.Config{Log: a.log}, bindings)
-	return err
 }
 
 // newGuard makes a guard that knows where owners were registered from before a restart: an attack that goes on

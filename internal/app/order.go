@@ -7,6 +7,7 @@ import (
 	"parley/internal/config"
 	"parley/internal/core"
 	"parley/internal/feature/admission"
+	"parley/internal/feature/block"
 	"parley/internal/feature/echo"
 	"parley/internal/feature/location"
 	"parley/internal/feature/mode"
@@ -20,12 +21,14 @@ func (p *planner) Plan(ctx context.Context, c *core.Call) (*core.Plan, error) {
 }
 
 // order is THE list of features that take part in a call's plan, in the order they decide.
-func order(cfg config.Config, accounts core.Accounts, loc core.Location) core.Routers {
+func order(cfg config.Config, accounts core.Accounts, blocks *block.Lists, loc core.Location) core.Routers {
 	return core.Routers{
 		// May the caller reach the callee at all?
 		{Name: "admission", Router: &admission.Router{Accounts: accounts, Services: services(cfg)}},
+		// Does the callee want to hear of the caller?
+		{Name: "block", Router: &block.Router{Lists: blocks}},
 		// Is it a service of this server?
-		{Name: "echo", Router: echoRouter(cfg)},
+		{Name: "echo", Router: &echo.Router{Name: echoName(cfg)}},
 		// Where are the callee's devices?
 		{Name: "location", Router: &location.Router{Location: loc, Ring: cfg.Calls.Ring}},
 		// How shall it run?
@@ -33,17 +36,25 @@ func order(cfg config.Config, accounts core.Accounts, loc core.Location) core.Ro
 	}
 }
 
-func echoRouter(cfg config.Config) *echo.Router {
-	if !cfg.Echo.Enabled {
-		return &echo.Router{}
+// keeper is a feature that keeps something of accounts.
+type keeper struct {
+	name   string
+	forget func(context.Context, core.Address) error
+}
+
+// keepers is THE list of features that keep something of an account, to be forgotten with it.
+func (a *App) keepers() []keeper {
+	return []keeper{
+		{"location", a.location.Forget},
+		{"block", a.block.Forget},
+		{"vcard", a.cards.Forget},
 	}
-	return &echo.Router{Name: cfg.Echo.Name}
 }
 
 // services are the addresses that belong to the server.
 func services(cfg config.Config) []string {
-	if cfg.Echo.Enabled {
-		return []string{cfg.Echo.Name}
+	if name := echoName(cfg); name != "" {
+		return []string{name}
 	}
 	return nil
 }

@@ -171,7 +171,7 @@ func TestReloadChangesWhatAccountsBeginWith(t *testing.T) {
 	c := newChanging(t)
 	c.becomes(func(s *config.Config) { s.Accounts.Strangers = true })
 	carol := core.Address{Local: "carol", Domain: "localhost"}
-	if err := (users{c.store.accounts, c.strangers}).Create(t.Context(), carol, "secret"); err != nil {
+	if err := c.users().Create(t.Context(), carol, "secret"); err != nil {
 		t.Fatal(err)
 	}
 	if a, err := c.store.accounts.Account(t.Context(), carol); err != nil || !a.Strangers {

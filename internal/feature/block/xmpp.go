@@ -21,7 +21,8 @@ func (l *Lists) Services() []im.Service {
 		own("blocklist", l.get),
 		own("block", l.block),
 		own("unblock", l.unblock),
-		{At: im.Server | im.Own, Features: []string{NS}}, // xep0191#3.1
+		// Clients look for it at the server, where nothing is asked (xep0191#3.1).
+		{Name: xmpp.Name{Space: NS}, At: im.Server | im.Own, Features: []string{NS}},
 	}
 }
 

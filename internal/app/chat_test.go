@@ -1,0 +1,242 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/internal/admin"
+	"parley/internal/config"
+	"parley/internal/core"
+	"parley/xmpp"
+	"parley/xmpp/im"
+	"parley/xmpp/jid"
+)
+
+// phoneApp is a connection that ends when it is told to.
+type phoneApp struct {
+	session *im.Session
+	app     *App
+	ended   *xmpp.StreamError
+}
+
+func (p *phoneApp) Send(*xmpp.Stanza, func(bool)) {}
+
+func (p *phoneApp) End(e *xmpp.StreamError) {
+	p.ended = e
+	p.app.sessions.Remove(p.session)
+	p.session.Finish()
+}
+
+func connect(t *testing.T, a *App, resource string) *phoneApp {
+	t.Helper()
+	p := &phoneApp{app: a}
+	p.session = im.NewSession(jid.JID{Local: "alice", Domain: "localhost", Resource: resource}, p, im.Info{
+		Network: "TLS", Encrypted: true, Source: netip.MustParseAddrPort("192.0.2.9:4711"), Mechanism: "SCRAM-SHA-256", Since: time.Now(),
+	})
+	if _, err := a.sessions.Add(p.session); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestAnOperatorSeesWhatIsConnected(t *testing.T) {
+	t.Parallel()
+	c := settings(t)
+	a := open(t, c)
+	if err := a.store.accounts.Create(t.Context(), alice, "secret", false); err != nil {
+		t.Fatal(err)
+	}
+	bind(t, a)
+	for show, resource := range map[string]string{"<show>away</show>": "x", "<show>\x1b</show>": "y", "": "z"} {
+		p := connect(t, a, resource)
+		if show != "" {
+			st := xmpp.Must(xmpp.Presence, xmpp.Header{}, strings.ReplaceAll(show, "\x1b", "odd"))
+			p.session.SetAvailability(&im.Availability{Stanza: st, Priority: 7})
+		}
+	}
+	d, err := a.users().Show(t.Context(), alice)
+	if err != nil || len(d.Phones) != 1 || len(d.Sessions) != 3 {
+		t.Fatalf("connected are %+v, %v", d, err)
+	}
+	if p := d.Phones[0]; p.Contact != "sip:alice@192.0.2.7" || p.Network != "UDP" || p.Source != "192.0.2.7:5060" {
+		t.Errorf("the phone is %+v", p)
+	}
+	var states []string
+	for _, s := range d.Sessions {
+		states = append(states, fmt.Sprint(s.Resource, s.Network, s.Encrypted, s.Source, s.Mechanism, s.Available, s.Priority, s.Show))
+	}
+	slices.Sort(states)
+	want := []string{"xTLStrue192.0.2.9:4711SCRAM-SHA-256true7away", "yTLStrue192.0.2.9:4711SCRAM-SHA-256true7", "zTLStrue192.0.2.9:4711SCRAM-SHA-256false0"}
+	for i := range want {
+		if strings.ReplaceAll(states[i], " ", "") != want[i] {
+			t.Errorf("a session is %q, want %q", states[i], want[i])
+		}
+	}
+	check := func(u admin.Users, phones, sessions int) {
+		t.Helper()
+		list, err := u.List(t.Context(), core.Address{}, 10)
+		if err != nil || len(list) != 1 || list[0].Phones != phones || list[0].Sessions != sessions {
+			t.Errorf("listed are %+v, %v; want %d phones and %d sessions", list, err, phones, sessions)
+		}
+	}
+	check(a.users(), 1, 3)
+	stop(t, a)
+	// What is on the disk can be seen without a server.
+	users, closer, err := OpenUsers(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(users, 1, 0)
+	if d, err = users.Show(t.Context(), alice); err != nil || len(d.Phones) != 1 || len(d.Sessions) != 0 {
+		t.Errorf("connected are %+v, %v", d, err)
+	}
+	if _, err := users.Show(t.Context(), core.Address{Local: "nobody", Domain: "localhost"}); core.AsError(err).Reason != core.NotFound {
+		t.Errorf("of nobody: %v", err)
+	}
+	if err := closer.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nobody sees anybody.
+type nobody struct{}
+
+func (nobody) Subscribed(context.Context, jid.JID, jid.JID) (bool, error) { return false, nil }
+
+// ask sends a request of Alice's to a service.
+func ask(t *testing.T, services []im.Service, at im.Place, typ string, to jid.JID, payload string) string {
+	t.Helper()
+	from := jid.JID{Local: "alice", Domain: "localhost", Resource: "x"}
+	st := xmpp.Must(xmpp.IQ, xmpp.Header{From: from, To: to, ID: "1", Type: typ}, payload)
+	p, _ := st.Payload()
+	for _, s := range services {
+		if s.Name == p.Name && s.At&at != 0 {
+			out, err := s.Handle(t.Context(), nil, st)
+			if err != nil {
+				t.Fatalf("%s: %v", payload, err)
+			}
+			return out
+		}
+	}
+	t.Fatalf("nobody answers %s", payload)
+	return ""
+}
+
+func TestNothingOfADeletedAccountStays(t *testing.T) {
+	t.Parallel()
+	c := settings(t)
+	a := open(t, c)
+	defer stop(t, a)
+	users := a.users()
+	if err := users.Create(t.Context(), alice, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	bind(t, a)
+	app := connect(t, a, "x")
+	services, _ := a.chatServices(nobody{})
+	const card = "<vCard xmlns='vcard-temp'><FN>Alice</FN></vCard>"
+	ask(t, services, im.Own, "set", jid.JID{}, "<block xmlns='urn:xmpp:blocking'><item jid='bob@localhost'/></block>")
+	ask(t, services, im.Own, "set", jid.JID{}, card)
+	if err := users.Delete(t.Context(), alice); err != nil {
+		t.Fatal(err)
+	}
+	if app.ended == nil || app.ended.Condition != xmpp.StreamNotAuthorized {
+		t.Errorf("the app's stream ends with %v", app.ended)
+	}
+	if err := users.Create(t.Context(), alice, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	if n := a.location.Count(); n != 0 {
+		t.Errorf("%d bindings stay", n)
+	}
+	if list := ask(t, services, im.Own, "get", jid.JID{}, "<blocklist xmlns='urn:xmpp:blocking'/>"); list != "<blocklist xmlns='urn:xmpp:blocking'/>" {
+		t.Errorf("the block list stays: %s", list)
+	}
+	if got := ask(t, services, im.Own, "get", jid.JID{}, card); got != "<vCard xmlns='vcard-temp'/>" {
+		t.Errorf("the card stays: %s", got)
+	}
+}
+
+func TestACallOfOneWhoIsBlockedIsLikeOneToADeviceThatIsOff(t *testing.T) {
+	t.Parallel()
+	a := open(t, settings(t))
+	defer stop(t, a)
+	bob := core.Address{Local: "bob", Domain: "localhost"}
+	for _, who := range []core.Address{alice, bob} {
+		if err := a.store.accounts.Create(t.Context(), who, "secret", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	explain := func() admin.Explanation {
+		t.Helper()
+		e, err := a.Explain(t.Context(), bob, alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	off := explain()
+	bind(t, a)
+	if e := explain(); off.Refused == "" || e.Refused != "" {
+		t.Fatalf("without a device: %+v; with one: %+v", off, e)
+	}
+	services, _ := a.chatServices(nobody{})
+	ask(t, services, im.Own, "set", jid.JID{}, "<block xmlns='urn:xmpp:blocking'><item jid='bob@localhost'/></block>")
+	if e := explain(); e.Refused != off.Refused || !slices.Contains(e.Notes, "block: alice@localhost has blocked bob@localhost") {
+		t.Errorf("blocked: %+v; without a device: %+v", e, off)
+	}
+}
+
+func TestEachQuestionIsAnsweredByOneService(t *testing.T) {
+	t.Parallel()
+	a := open(t, settings(t))
+	defer stop(t, a)
+	services, caps := a.chatServices(nobody{})
+	type key struct {
+		xmpp.Name
+		im.Place
+	}
+	seen := map[key]bool{}
+	for _, s := range services {
+		for _, at := range []im.Place{im.Server, im.Own, im.Account} {
+			if k := (key{s.Name, at}); s.At&at != 0 {
+				if seen[k] {
+					t.Errorf("two services answer %s %s", s.Space, s.Local)
+				}
+				seen[k] = true
+			}
+		}
+	}
+	home := jid.JID{Domain: "localhost"}
+	info := ask(t, services, im.Server, "get", home, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+	for _, feature := range []string{
+		"urn:xmpp:blocking", "vcard-temp", "urn:xmpp:ping", "urn:xmpp:time", "jabber:iq:version", "jabber:iq:last",
+		"http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items", "http://jabber.org/protocol/caps",
+	} {
+		if !strings.Contains(info, "<feature var='"+feature+"'/>") {
+			t.Errorf("the server does not say that it has %s: %s", feature, info)
+		}
+	}
+	items := ask(t, services, im.Server, "get", home, "<query xmlns='http://jabber.org/protocol/disco#items'/>")
+	if !strings.Contains(items, "jid='echo@localhost'") || !strings.HasPrefix(caps, "<c ") {
+		t.Errorf("items are %s, capabilities %s", items, caps)
+	}
+}
+
+func TestTheEchoIsAContactIfItIsOn(t *testing.T) {
+	t.Parallel()
+	c := config.Demo()
+	j := jid.JID{Local: "echo", Domain: "localhost"}
+	if _, ok := chatEntity(c)(j); !ok || len(chatItems(c)("localhost")) != 1 {
+		t.Error("there is no echo")
+	}
+	c.Echo.Enabled = false
+	if _, ok := chatEntity(c)(j); ok || chatItems(c) != nil {
+		t.Error("there is an echo although it is off")
+	}
+}
