@@ -164,7 +164,7 @@ func TestAnAccountForPeople(t *testing.T) {
 			{Resource: "phone", Network: "TLS", Encrypted: true, Source: "[2001:db8::1]:4711", Mechanism: "SCRAM-SHA-256", Since: now,
 				Available: true, Priority: -1, Show: "dnd"},
 			{Resource: "old", Network: "TCP", Source: "192.0.2.9:4711", Mechanism: "PLAIN", Since: now},
-			{Resource: "web", Network: "WebSocket", Encrypted: true, Source: "192.0.2.9:4712", Mechanism: "PLAIN", Since: now, Available: true},
+			{Resource: "web", Network: "WebSocket", Encrypted: true, Source: "192.0.2.9:4712", Mechanism: "PLAIN", Since: now, Available: true, Waiting: true},
 		},
 	}
 	var b strings.Builder
@@ -184,7 +184,7 @@ sip:voicemail             memory  this server                           2026-01-
 APP    OVER                FROM                SIGNED IN BY   SINCE                STATE
 phone  TLS                 [2001:db8::1]:4711  SCRAM-SHA-256  2026-01-02 03:04:05  do not disturb, priority -1
 old    TCP, not encrypted  192.0.2.9:4711      PLAIN          2026-01-02 03:04:05  not available
-web    WebSocket           192.0.2.9:4712      PLAIN          2026-01-02 03:04:05  available, priority 0
+web    WebSocket           192.0.2.9:4712      PLAIN          2026-01-02 03:04:05  cut off, may resume; available, priority 0
 `
 	if b.String() != want {
 		t.Errorf("the account is\n%s\nwant\n%s", b.String(), want)

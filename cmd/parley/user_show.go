@@ -93,6 +93,14 @@ func over(s admin.Session) string {
 }
 
 func state(s admin.Session) string {
+	text := availability(s)
+	if s.Waiting {
+		text = "cut off, may resume; " + text
+	}
+	return text
+}
+
+func availability(s admin.Session) string {
 	if !s.Available {
 		return "not available"
 	}

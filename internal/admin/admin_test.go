@@ -97,8 +97,8 @@ func details(a core.Address) Details {
 		Address: a.String(), Created: born, Strangers: true,
 		Phones: []Phone{{"sip:a@192.0.2.7", "UDP", "192.0.2.7:5060", true, "Phone 1", born, born.Add(time.Hour)}},
 		Sessions: []Session{
-			{"x", "TLS", true, "192.0.2.7:4711", "SCRAM-SHA-256", born, true, -5, "away"},
-			{"ä \"y\"", "TCP", false, "192.0.2.7:4712", "PLAIN", born, false, 0, ""},
+			{"x", "TLS", true, "192.0.2.7:4711", "SCRAM-SHA-256", born, true, true, -5, "away"},
+			{"ä \"y\"", "TCP", false, "192.0.2.7:4712", "PLAIN", born, false, false, 0, ""},
 		},
 	}
 }

@@ -73,6 +73,7 @@ type Session struct {
 	Source    string    `json:"source"`
 	Mechanism string    `json:"mechanism"` // by which it signed in
 	Since     time.Time `json:"since"`
+	Waiting   bool      `json:"waiting"` // without a connection, to be resumed
 	Available bool      `json:"available"`
 	Priority  int       `json:"priority"` // of an available one
 	Show      string    `json:"show"`     // "away", "chat", "dnd", "xa", or "" for plainly available

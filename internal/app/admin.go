@@ -100,7 +100,7 @@ func session(s *im.Session) admin.Session {
 	info := s.Info()
 	out := admin.Session{
 		Resource: s.JID().Resource, Network: info.Network, Encrypted: info.Encrypted,
-		Mechanism: info.Mechanism, Since: info.Since,
+		Mechanism: info.Mechanism, Since: info.Since, Waiting: s.Waiting(),
 	}
 	if info.Source.IsValid() {
 		out.Source = info.Source.String()

@@ -22,7 +22,10 @@ type phoneApp struct {
 	session *im.Session
 	app     *App
 	ended   *xmpp.StreamError
+	waiting bool
 }
+
+func (p *phoneApp) Waiting() bool { return p.waiting }
 
 func (p *phoneApp) Send(*xmpp.Stanza, func(bool)) {}
 
@@ -54,6 +57,7 @@ func TestAnOperatorSeesWhatIsConnected(t *testing.T) {
 	bind(t, a)
 	for show, resource := range map[string]string{"<show>away</show>": "x", "<show>\x1b</show>": "y", "": "z"} {
 		p := connect(t, a, resource)
+		p.waiting = resource == "y"
 		if show != "" {
 			st := xmpp.Must(xmpp.Presence, xmpp.Header{}, strings.ReplaceAll(show, "\x1b", "odd"))
 			p.session.SetAvailability(&im.Availability{Stanza: st, Priority: 7})
@@ -68,10 +72,10 @@ func TestAnOperatorSeesWhatIsConnected(t *testing.T) {
 	}
 	var states []string
 	for _, s := range d.Sessions {
-		states = append(states, fmt.Sprint(s.Resource, s.Network, s.Encrypted, s.Source, s.Mechanism, s.Available, s.Priority, s.Show))
+		states = append(states, fmt.Sprint(s.Resource, s.Network, s.Encrypted, s.Source, s.Mechanism, s.Waiting, s.Available, s.Priority, s.Show))
 	}
 	slices.Sort(states)
-	want := []string{"xTLStrue192.0.2.9:4711SCRAM-SHA-256true7away", "yTLStrue192.0.2.9:4711SCRAM-SHA-256true7", "zTLStrue192.0.2.9:4711SCRAM-SHA-256false0"}
+	want := []string{"xTLStrue192.0.2.9:4711SCRAM-SHA-256falsetrue7away", "yTLStrue192.0.2.9:4711SCRAM-SHA-256truetrue7", "zTLStrue192.0.2.9:4711SCRAM-SHA-256falsefalse0"}
 	for i := range want {
 		if strings.ReplaceAll(states[i], " ", "") != want[i] {
 			t.Errorf("a session is %q, want %q", states[i], want[i])

@@ -20,6 +20,11 @@ type Outbox interface {
 	End(e *xmpp.StreamError)
 }
 
+// Waiter is an Outbox that can be without a connection for a while, waiting to be resumed (xep0198#5).
+type Waiter interface {
+	Waiting() bool
+}
+
 // Info is what is known of a session's connection, for operators and the account's owner.
 type Info struct {
 	Network   string // "TCP", "TLS" or "WebSocket"
@@ -82,6 +87,12 @@ func (s *Session) Moved(info Info) {
 	defer s.mu.Unlock()
 	info.Since = s.info.Since
 	s.info = info
+}
+
+// Waiting says that the session has no connection now, and waits for its peer to come back (xep0198#5).
+func (s *Session) Waiting() bool {
+	w, ok := s.out.(Waiter)
+	return ok && w.Waiting()
 }
 
 // Send queues a stanza for the session's peer.
