@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"parley/internal/config"
@@ -47,7 +48,9 @@ func (a *App) chatServices(contacts disco.Contacts, others ...[]im.Service) (ser
 		a.cards.Services(),
 		about.New(about.Config{Version: Version()}).Services(),
 	)
-	d := disco.New(disco.Config{Contacts: contacts, Sessions: a.sessions, Services: services, Items: chatItems(a.cfg)})
+	d := disco.New(disco.Config{
+		Contacts: contacts, Sessions: a.sessions, Services: services, Items: chatItems(a.cfg), Addresses: contactAddresses(a.cfg),
+	})
 	return append(services, d.Services()...), d.Caps()
 }
 
@@ -63,6 +66,15 @@ func chatItems(cfg config.Config) func(domain string) []found.Item {
 		return nil
 	}
 	return func(domain string) []found.Item { return []found.Item{{JID: name + "@" + domain, Name: "Echo"}} }
+}
+
+// contactAddresses are where people of the server are reached, by what for; those that nobody has said are left out.
+func contactAddresses(cfg config.Config) map[string][]string {
+	all := map[string][]string{
+		"abuse": cfg.Contact.Abuse, "admin": cfg.Contact.Admin, "security": cfg.Contact.Security, "support": cfg.Contact.Support,
+	}
+	maps.DeleteFunc(all, func(_ string, list []string) bool { return len(list) == 0 })
+	return all
 }
 
 // echoName is the local part of the echo service's address, "" if it is off.

@@ -232,6 +232,22 @@ func TestEachQuestionIsAnsweredByOneService(t *testing.T) {
 	}
 }
 
+func TestContactAddressesAreThoseOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	c := settings(t)
+	if got := contactAddresses(c); len(got) != 0 {
+		t.Errorf("without any there are %v", got)
+	}
+	c.Contact.Abuse = []string{"mailto:abuse@localhost"}
+	a := open(t, c)
+	defer stop(t, a)
+	services, _ := a.chatServices(nobody{})
+	info := ask(t, services, im.Server, "get", jid.JID{Domain: "localhost"}, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+	if want := "<field var='abuse-addresses' type='list-multi'><value>mailto:abuse@localhost</value></field></x>"; !strings.Contains(info, want) {
+		t.Errorf("the server says %s", info)
+	}
+}
+
 func TestTheEchoIsAContactIfItIsOn(t *testing.T) {
 	t.Parallel()
 	c := config.Demo()

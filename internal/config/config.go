@@ -27,6 +27,7 @@ type Config struct {
 	Calls     Calls
 	Media     Media
 	Echo      Echo
+	Contact   Contact
 	Log       Log
 
 	// Demo asks for the demo accounts; it is set by the command line, not by a file.
@@ -128,6 +129,11 @@ type Echo struct {
 	Enabled  bool
 	Name     string
 	MaxCalls int
+}
+
+// Contact is where people of the server are reached: URIs.
+type Contact struct {
+	Abuse, Admin, Security, Support []string
 }
 
 // Log is what is logged and how.

@@ -35,7 +35,7 @@ func (c *Config) sections() []section {
 	return []section{
 		c.serverSection(), c.sipSection(), c.registrarSection(), c.webSection(), c.tlsSection(),
 		c.accountsSection(), c.authSection(), c.callsSection(), c.mediaSection(), c.echoSection(),
-		c.logSection(),
+		c.contactSection(), c.logSection(),
 	}
 }
 
@@ -211,11 +211,21 @@ func (c *Config) mediaSection() section {
 
 func (c *Config) echoSection() section {
 	e := &c.Echo
-	return section{"echo", "The echo service: it answers a call and plays one's voice back.", []field{
+	return section{"echo", "The echo service: it answers a call and plays one's voice back, and sends back what one writes to it.", []field{
 		{"enabled", boolean{&e.Enabled}, onRestart, "Whether there is one, at each domain.", ""},
 		{"name", name(&e.Name), onRestart, "The local part of its address.", ""},
 		{"max_calls", integer{&e.MaxCalls, 1, 100000}, onReload,
 			"Calls that it takes at once; a further one gets 486.", ""},
+	}}
+}
+
+func (c *Config) contactSection() section {
+	x := &c.Contact
+	return section{"contact", "Where people of the server are reached. Apps and other operators can ask for it (XEP-0157).", []field{
+		{"abuse", uris(&x.Abuse), onRestart, "For those who are harassed or spammed from here.", ""},
+		{"admin", uris(&x.Admin), onRestart, "Who runs the server.", ""},
+		{"security", uris(&x.Security), onRestart, "For those who have found a hole.", ""},
+		{"support", uris(&x.Support), onRestart, "For those who need help.", ""},
 	}}
 }
 

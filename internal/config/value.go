@@ -367,6 +367,16 @@ func parseOrigin(s string) (string, bool) {
 	return o, strings.EqualFold(o, s)
 }
 
+// uris are addresses of people.
+func uris(p *[]string) value {
+	return list[string]{p: p, parse: parseURI, format: asIs, want: `URIs, such as "mailto:admin@example.org" or "xmpp:admin@example.org"`}
+}
+
+func parseURI(s string) (string, bool) {
+	u, err := url.Parse(s)
+	return s, err == nil && u.Scheme != "" && (u.Opaque != "" || u.Host != "") && !strings.ContainsAny(s, " \t<>\"")
+}
+
 // name is the local part of a service's address.
 func name(p *string) value {
 	return scalar[string]{
