@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -63,8 +64,15 @@ func (e *Element) ChildText(space, local string) string {
 }
 
 // Append adds the element to b as XML that stands for itself.
-func (e *Element) Append(b *Builder) {
-	b.Open(e.Local, e.Space)
+func (e *Element) Append(b *Builder) { e.append(b, "") }
+
+// append writes the element into one whose children are in a namespace.
+func (e *Element) append(b *Builder, around string) {
+	b.Open(e.Local, "")
+	if e.Space != around {
+		b.Attr("xmlns", e.Space)
+	}
+	var declared []string // the namespaces of the prefixes n0, n1 ...
 	for _, a := range e.Attrs {
 		switch a.Space {
 		case "":
@@ -72,13 +80,18 @@ func (e *Element) Append(b *Builder) {
 		case nsXML:
 			b.Attr("xml:"+a.Local, a.Value)
 		default:
-			b.Attr("xmlns:a", a.Space)
-			b.Attr("a:"+a.Local, a.Value)
+			n := slices.Index(declared, a.Space)
+			if n < 0 {
+				n = len(declared)
+				declared = append(declared, a.Space)
+				b.Attr("xmlns:n"+strconv.Itoa(n), a.Space)
+			}
+			b.Attr("n"+strconv.Itoa(n)+":"+a.Local, a.Value)
 		}
 	}
 	b.Text(e.Text)
 	for _, c := range e.Children {
-		c.Append(b)
+		c.append(b, e.Space)
 	}
 	b.Close()
 }

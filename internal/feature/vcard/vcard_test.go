@@ -115,18 +115,25 @@ func TestACardHasABound(t *testing.T) {
 
 func TestACardStandsForItself(t *testing.T) {
 	t.Parallel()
-	c := open(t, Config{})
-	st, err := xmpp.Parse("<iq xmlns:v='vcard-temp' type='set' from='alice@example.org/phone'><v:vCard><v:FN>A</v:FN></v:vCard></iq>")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := ask(t, c, im.Own, st); got != "" {
-		t.Fatal(got)
-	}
-	kept := ask(t, c, im.Own, iq(alice, jid.JID{}, "get", empty))
-	e, err := xmpp.ParseElement(kept)
-	if err != nil || e.Name != (xmpp.Name{Space: NS, Local: "vCard"}) || e.ChildText(NS, "FN") != "A" {
-		t.Errorf("kept is %s, %v", kept, err)
+	for in, want := range map[string]string{
+		"<iq xmlns:v='vcard-temp' type='set' from='alice@example.org/phone'><v:vCard><v:FN>A</v:FN></v:vCard></iq>":         "A",
+		"<iq xmlns:x='y' type='set' from='alice@example.org/phone'><vCard xmlns='vcard-temp'><FN>B</FN><x:z/></vCard></iq>": "B",
+		"<iq xmlns:x='y' xmlns:u='v' type='set' from='alice@example.org/phone'>" +
+			"<vCard xmlns='vcard-temp'><FN x:a='1' u:a='2' u:b='3' xml:lang='en'>C</FN></vCard></iq>": "C",
+	} {
+		st, err := xmpp.Parse(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := open(t, Config{})
+		if got := ask(t, c, im.Own, st); got != "" {
+			t.Errorf("%s is answered with %s", in, got)
+		}
+		kept := ask(t, c, im.Own, iq(alice, jid.JID{}, "get", empty))
+		e, err := xmpp.ParseElement(kept)
+		if err != nil || e.Name != (xmpp.Name{Space: NS, Local: "vCard"}) || e.ChildText(NS, "FN") != want {
+			t.Errorf("of %s is kept %s, %v", in, kept, err)
+		}
 	}
 }
 
