@@ -123,7 +123,7 @@ func TestStatusForPeople(t *testing.T) {
 	err := p.printStatus(admin.Status{
 		Version: "v1", Process: 7, Started: now.Add(-time.Hour), Stopping: true, Domains: []string{"a.example", "b.example"},
 		Data: "/data", Listening: map[string][]string{"sip-udp": {"[::]:5060"}, "https": {"[::]:8443"}},
-		Certificate: admin.Certificate{Until: now.Add(36 * time.Hour)}, Calls: 3, Devices: 4, Sessions: 5,
+		Certificate: admin.Certificate{Until: now.Add(36 * time.Hour)}, Sessions: 2, Calls: 3,
 		Connections: map[string]int{"TCP": 2, "WS": 0}, Counters: map[string]uint64{"requests": 9, "malformed": 1},
 	}, now)
 	if err != nil {
@@ -136,8 +136,8 @@ sip-udp      [::]:5060
 https        [::]:8443
 certificate  of the operator, until 2026-01-03, which is in 1d 12h
 accounts     0
-phones       4
-apps         5
+devices      0
+sessions     2
 calls        3
 connections  2 TCP
 since start  1 malformed, 9 requests
@@ -175,16 +175,16 @@ func TestAnAccountForPeople(t *testing.T) {
 created    2026-01-02 03:04:05
 strangers  deny
 phones     2
-apps       3
+sessions   3
 
 PHONE                     OVER    FROM                    CALLS ITSELF  SINCE                EXPIRES IN
 sip:alice@192.0.2.7:5060  UDP     203.0.113.7:1024 (NAT)  Desk �[31m1   2026-01-02 03:04:05  59m 0s
 sip:voicemail             memory  this server                           2026-01-02 03:04:05  0s
 
-APP    OVER                FROM                SIGNED IN BY   SINCE                STATE
-phone  TLS                 [2001:db8::1]:4711  SCRAM-SHA-256  2026-01-02 03:04:05  do not disturb, priority -1
-old    TCP, not encrypted  192.0.2.9:4711      PLAIN          2026-01-02 03:04:05  not available
-web    WebSocket           192.0.2.9:4712      PLAIN          2026-01-02 03:04:05  cut off, may resume; available, priority 0
+SESSION  OVER                FROM                SIGNED IN BY   SINCE                STATE
+phone    TLS                 [2001:db8::1]:4711  SCRAM-SHA-256  2026-01-02 03:04:05  do not disturb, priority -1
+old      TCP, not encrypted  192.0.2.9:4711      PLAIN          2026-01-02 03:04:05  not available
+web      WebSocket           192.0.2.9:4712      PLAIN          2026-01-02 03:04:05  cut off, may resume; available, priority 0
 `
 	if b.String() != want {
 		t.Errorf("the account is\n%s\nwant\n%s", b.String(), want)

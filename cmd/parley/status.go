@@ -59,8 +59,8 @@ func (p *program) printStatus(s admin.Status, now time.Time) error {
 	}
 	line("certificate", "%s", certificateLine(s.Certificate, now))
 	line("accounts", "%d", s.Accounts)
-	line("phones", "%d", s.Devices)
-	line("apps", "%d", s.Sessions)
+	line("devices", "%d", s.Devices)
+	line("sessions", "%d", s.Sessions)
 	line("calls", "%d", s.Calls)
 	line("connections", "%s", tally(s.Connections))
 	line("since start", "%s", tally(s.Counters))

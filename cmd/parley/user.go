@@ -193,7 +193,7 @@ func (v userList) Run(ctx context.Context, p *program) error {
 				return err
 			}
 			if n++; n == 1 {
-				fmt.Fprintln(w, "ADDRESS\tCREATED\tSTRANGERS\tPHONES\tAPPS")
+				fmt.Fprintln(w, "ADDRESS\tCREATED\tSTRANGERS\tPHONES\tSESSIONS")
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", a.Address, at(a.Created), allowed(a.Strangers), a.Phones, a.Sessions)
 			if n%1000 == 0 { // what is aligned together is held in memory

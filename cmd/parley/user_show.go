@@ -46,7 +46,7 @@ func (p *program) printUser(d admin.Details, now time.Time) error {
 	row("created", at(d.Created))
 	row("strangers", allowed(d.Strangers))
 	row("phones", number(len(d.Phones)))
-	row("apps", number(len(d.Sessions)))
+	row("sessions", number(len(d.Sessions)))
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (p *program) printUser(d admin.Details, now time.Time) error {
 		return err
 	}
 	if len(d.Sessions) > 0 {
-		row("\nAPP", "OVER", "FROM", "SIGNED IN BY", "SINCE", "STATE")
+		row("\nSESSION", "OVER", "FROM", "SIGNED IN BY", "SINCE", "STATE")
 		for _, x := range d.Sessions {
 			row(printable(x.Resource), over(x), from(x.Source, false), printable(x.Mechanism), at(x.Since), state(x))
 		}

@@ -80,7 +80,7 @@ type Status struct {
 	Certificate Certificate         `json:"certificate"`
 	Accounts    int                 `json:"accounts"`
 	Devices     int                 `json:"devices"`  // that are registered now
-	Sessions    int                 `json:"sessions"` // of XMPP, that are connected now
+	Sessions    int                 `json:"sessions"` // of apps, those included that were cut off and may resume
 	Calls       int                 `json:"calls"`    // that run now
 	Connections map[string]int      `json:"connections"`
 	// Counters have counted since the start: "requests", "calls", "malformed" ...
