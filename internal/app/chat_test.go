@@ -107,10 +107,10 @@ func TestAnOperatorSeesWhatIsConnected(t *testing.T) {
 	}
 }
 
-// nobody sees anybody.
-type nobody struct{}
+// unseen: nobody sees anybody.
+type unseen struct{}
 
-func (nobody) Subscribed(context.Context, jid.JID, jid.JID) (bool, error) { return false, nil }
+func (unseen) Subscribed(context.Context, jid.JID, jid.JID) (bool, error) { return false, nil }
 
 // ask sends a request of Alice's to a service.
 func ask(t *testing.T, services []im.Service, at im.Place, typ string, to jid.JID, payload string) string {
@@ -142,7 +142,7 @@ func TestNothingOfADeletedAccountStays(t *testing.T) {
 	}
 	bind(t, a)
 	app := connect(t, a, "x")
-	services, _ := a.chatServices(nobody{})
+	services, _ := a.chatServices(unseen{})
 	const card = "<vCard xmlns='vcard-temp'><FN>Alice</FN></vCard>"
 	ask(t, services, im.Own, "set", jid.JID{}, "<block xmlns='urn:xmpp:blocking'><item jid='bob@localhost'/></block>")
 	ask(t, services, im.Own, "set", jid.JID{}, card)
@@ -189,7 +189,7 @@ func TestACallOfOneWhoIsBlockedIsLikeOneToADeviceThatIsOff(t *testing.T) {
 	if e := explain(); off.Refused == "" || e.Refused != "" {
 		t.Fatalf("without a device: %+v; with one: %+v", off, e)
 	}
-	services, _ := a.chatServices(nobody{})
+	services, _ := a.chatServices(unseen{})
 	ask(t, services, im.Own, "set", jid.JID{}, "<block xmlns='urn:xmpp:blocking'><item jid='bob@localhost'/></block>")
 	if e := explain(); e.Refused != off.Refused || !slices.Contains(e.Notes, "block: alice@localhost has blocked bob@localhost") {
 		t.Errorf("blocked: %+v; without a device: %+v", e, off)
@@ -200,7 +200,7 @@ func TestEachQuestionIsAnsweredByOneService(t *testing.T) {
 	t.Parallel()
 	a := open(t, settings(t))
 	defer stop(t, a)
-	services, caps := a.chatServices(nobody{})
+	services, caps := a.chatServices(unseen{})
 	type key struct {
 		xmpp.Name
 		im.Place
@@ -241,7 +241,7 @@ func TestContactAddressesAreThoseOfTheConfiguration(t *testing.T) {
 	c.Contact.Abuse = []string{"mailto:abuse@localhost"}
 	a := open(t, c)
 	defer stop(t, a)
-	services, _ := a.chatServices(nobody{})
+	services, _ := a.chatServices(unseen{})
 	info := ask(t, services, im.Server, "get", jid.JID{Domain: "localhost"}, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
 	if want := "<field var='abuse-addresses' type='list-multi'><value>mailto:abuse@localhost</value></field></x>"; !strings.Contains(info, want) {
 		t.Errorf("the server says %s", info)
