@@ -7,6 +7,7 @@ package im
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"parley/xmpp"
@@ -26,7 +27,13 @@ const (
 // Handler answers an iq of type get or set. s is the session that asked, nil if the request came from elsewhere; what
 // it sends to it meanwhile arrives before the answer. The payload is what the result holds, as XML. A
 // *xmpp.StanzaError is the answer as it is; any other error is logged, and the peer hears of an internal one.
+//
+// ErrAnswered says that the handler has sent the answer itself.
 type Handler func(ctx context.Context, s *Session, st *xmpp.Stanza) (payload string, err error)
+
+// ErrAnswered is what a Handler returns that has sent the answer to its session already, for example because
+// nothing may come between that and what it sends next.
+var ErrAnswered = errors.New("im: the handler has answered")
 
 // Service is something that can be asked by iq.
 type Service struct {
