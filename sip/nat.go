@@ -1,14 +1,15 @@
 package sip
 
-import (
-	"net/netip"
-	"strings"
-)
+import "net/netip"
 
-// BehindNAT says whether a peer seems to be behind a NAT: its Contact names another place than the one its request
-// came from, and it is not just one that sends from another port than it listens on, as some desk phones do.
-// A name can't tell, but of a browser.
+// BehindNAT says whether a peer seems to be behind a NAT: its Via or Contact names another place than the one its
+// request came from, and it is not just one that sends from another port than it listens on, as some desk phones do.
+// One that has learned its outer address writes it into Contact, but hardly ever into Via. A name can't tell, but of
+// a browser.
 func BehindNAT(contact URI, via Via, network string, source netip.AddrPort) bool {
+	if by, err := netip.ParseAddr(via.Host); err == nil && by.Unmap() != source.Addr().Unmap().WithZone("") {
+		return true // rfc3261#18.2.1
+	}
 	addr, err := netip.ParseAddr(contact.Host)
 	if err != nil {
 		return network == WS || network == WSS
@@ -31,7 +32,7 @@ func knowsItself(via Via, source netip.AddrPort) bool {
 	if own.IsPrivate() || own.IsLoopback() || own.IsLinkLocalUnicast() {
 		return true
 	}
-	addr, err := netip.ParseAddr(strings.Trim(via.Host, "[]"))
+	addr, err := netip.ParseAddr(via.Host)
 	return err == nil && addr.Unmap() == own && via.Port == int(source.Port())
 }
 

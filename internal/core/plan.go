@@ -22,7 +22,7 @@ type Binding struct {
 	Flow      string // sip.Flow.ID
 	Network   string // UDP, TCP, TLS, WS, WSS
 	Source    netip.AddrPort
-	NATed     bool   // the contact names another address than the one it came from
+	NATed     bool   // the contact or the Via names another address than the one it came from
 	Instance  string // +sip.instance, "" if none
 	RegID     uint32
 	UserAgent string
@@ -66,7 +66,7 @@ type Caller struct {
 	Address Address // from the From header; zero if it is no address at all
 	Known   bool    // proved by a password: Address is an account here
 	Source  netip.AddrPort
-	NATed   bool // its contact names another address than the one it came from
+	NATed   bool // its contact or its Via names another address than the one it came from
 }
 
 // Media says what a session description asks for, as far as the plan needs it.

@@ -2,7 +2,6 @@ package sipedge
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -192,14 +191,11 @@ func (in *inbound) callee(caller core.Caller) (core.Address, bool) {
 	return core.Address{}, false
 }
 
-// nated: the caller seems to be behind a NAT.
+// nated: the caller seems to be behind a NAT that his media does not get through by itself.
 func (in *inbound) nated() bool {
 	contacts, _, err := in.req.Contacts()
-	if err != nil || len(contacts) == 0 {
-		return false
-	}
-	if _, err := netip.ParseAddr(contacts[0].URI.Host); err != nil {
-		return false // a browser has ICE
+	if err != nil || len(contacts) == 0 || in.flow.Network() == sip.WS || in.flow.Network() == sip.WSS {
+		return false // browsers have ICE
 	}
 	via, _ := in.req.Via()
 	return sip.BehindNAT(contacts[0].URI, via, in.flow.Network(), in.flow.Remote())

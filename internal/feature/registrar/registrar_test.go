@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -50,6 +51,8 @@ type bench struct {
 	*Registrar
 	now  time.Time
 	cseq int
+
+	sentBy string // of the Via, if it is not where the phone is
 }
 
 func newBench() *bench {
@@ -62,7 +65,7 @@ func newBench() *bench {
 func (b *bench) register(t *testing.T, lines ...string) *sip.Message {
 	t.Helper()
 	b.cseq++
-	text := "REGISTER sip:example.org SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.7:5062;branch=z9hG4bK1\r\n" +
+	text := "REGISTER sip:example.org SIP/2.0\r\nVia: SIP/2.0/UDP " + cmp.Or(b.sentBy, "192.0.2.7:5062") + ";branch=z9hG4bK1\r\n" +
 		"From: <sip:alice@example.org>;tag=1\r\nTo: <sip:alice@example.org>\r\nMax-Forwards: 70\r\n"
 	all := strings.Join(lines, "\r\n")
 	if !strings.Contains(all, "Call-ID") {
@@ -130,6 +133,22 @@ func TestExpiryIsWithinBounds(t *testing.T) {
 				t.Errorf("Min-Expires is %q, want 60", resp.Get(sip.HeaderMinExpires))
 			}
 		})
+	}
+}
+
+// TestALearnedAddress has a phone behind a NAT that writes the address it has learned into its Contact.
+func TestALearnedAddress(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sentBy string
+		want   bool
+	}{{"192.0.2.7:5062", false}, {"10.1.2.3:5060", true}, {"phone.example.net", false}} {
+		b := newBench()
+		b.sentBy = c.sentBy
+		b.register(t, "Contact: <sip:a@192.0.2.7:5062>")
+		if got := b.table.now[0].NATed; got != c.want {
+			t.Errorf("Via %s: behind a NAT is %v, want %v", c.sentBy, got, c.want)
+		}
 	}
 }
 
