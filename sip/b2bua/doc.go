@@ -7,7 +7,8 @@
 // What passes from one leg to the other is a list (see fields.go), not everything: a header
 // field that names something of one dialog would mean nothing in the other. Reliable
 // provisional responses (RFC 3262) and session timers (RFC 4028) are not offered, so they
-// are never half done: a request that requires them gets 420.
+// are never half done: a request that requires them gets 420. Transfer (REFER, RFC 3515)
+// gets 405, as does anything else that is not in our Allow.
 //
 // One goroutine owns a call's state. The handlers of its dialogs put their events into its
 // queue, which has a bound: what a peer may send as often as it likes is refused when

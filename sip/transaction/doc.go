@@ -7,6 +7,9 @@
 // The methods of Layer, Server and Client may be called from any goroutine; they
 // put their work into the shard's queue and return.
 //
+// When a connection is lost, responses to what came over it go another way if there is one;
+// an INVITE whose sender can't be told any more ends, and whoever handles it stops the phones.
+//
 // A handler that panics loses its transaction (a server answers 500, a client is
 // cancelled); the process and the other transactions go on.
 package transaction

@@ -255,7 +255,7 @@ func inACall() []sentence {
 		said(`sends (INFO|UPDATE|OPTIONS|MESSAGE|PRACK|REFER) in the call`, func(_ *play, f *phone, m []string) {
 			f.request = f.begun().Request(sip.Method(m[1]), f.needs(m[1])...)
 		}),
-		said(`gets (INFO|UPDATE|OPTIONS|MESSAGE|PRACK) in the call and agrees`, func(_ *play, f *phone, m []string) { f.answerNext(m[1]) }),
+		said(`gets (INFO|UPDATE|OPTIONS|MESSAGE|PRACK|REFER) in the call and agrees`, func(_ *play, f *phone, m []string) { f.answerNext(m[1]) }),
 	}
 }
 
