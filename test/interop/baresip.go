@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -260,6 +261,14 @@ func (b *Baresip) AwaitTalking(t testing.TB) { t.Helper(); b.awaitType(t, "CALL_
 
 // HangUp ends, cancels or declines the call.
 func (b *Baresip) HangUp(t testing.TB) { t.Helper(); b.tell(t, "hangup", "") }
+
+// Kill ends the phone at once, without a word.
+func (b *Baresip) Kill(t testing.TB) {
+	t.Helper()
+	if err := b.process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // AwaitIdle waits until the call is over.
 func (b *Baresip) AwaitIdle(t testing.TB) { t.Helper(); b.AwaitClosed(t) }

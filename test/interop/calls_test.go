@@ -236,6 +236,28 @@ func callerCancels(t *testing.T, w way) {
 	w.nobodyCalls(t, s)
 }
 
+// TestCallerIsGone has the caller's phone lose its power, as far as a server can tell.
+func TestCallerIsGone(t *testing.T) {
+	t.Parallel()
+	inBothWays(t, "the caller's phone is gone, baresip and linphone stop ringing", func(t *testing.T, w way) {
+		s := w.start(t)
+		says := Speak(t, aliceSays)
+		a := NewBaresip(t, s, user(alice, "tls"), says.File)
+		bare := NewBaresip(t, s, user(bob, "udp"), says.File)
+		lin := NewLinphone(t, s, user(bob, "tcp"), says.File)
+		for _, p := range []Phone{a, bare, lin} {
+			p.Register(t)
+		}
+		a.Dial(t, uri(s, bob))
+		bare.AwaitRinging(t)
+		lin.AwaitRinging(t)
+		a.AwaitRingback(t)
+		a.Kill(t)
+		bare.AwaitIdle(t)
+		lin.AwaitIdle(t)
+	})
+}
+
 func TestCalleeDeclines(t *testing.T) {
 	t.Parallel()
 	inBothWays(t, "baresip declines with 486, linphone with 603, sipp with 480: the caller is told", calleeDeclines)
