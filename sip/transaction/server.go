@@ -38,6 +38,7 @@ type Server struct {
 	cancel   *sip.Message  // a CANCEL that the handler has not heard of
 	err      error         // how it ended, or why it will
 	told     bool          // the handler knows of the end
+	welcome  bool          // an INVITE that more than 100 was said to
 	search   search        // for another way back
 }
 
@@ -143,7 +144,9 @@ func (s *Server) send(resp *sip.Message) {
 	s.err = nil
 	if err != nil {
 		s.err = ErrTransport
-		s.lost()
+		if s.welcome || resp.Status() < 300 {
+			s.lost()
+		}
 	}
 }
 

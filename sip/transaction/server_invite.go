@@ -24,7 +24,7 @@ func (s *Server) respondInvite(resp *sip.Message) {
 		// a final response was sent
 	case status < 200:
 		s.shard.stop(&s.retry)
-		s.last = resp
+		s.last, s.welcome = resp, s.welcome || status > 100
 		s.send(resp)
 		if s.reliable {
 			s.shard.set(&s.retry, watchEvery)

@@ -26,11 +26,12 @@ const (
 	searched
 )
 
-// lost looks for another way back, once for each request: a peer that lets us connect only to
-// close again must not keep us busy.
+// lost looks for another way back, once for each INVITE: a peer that lets us connect only to
+// close again must not keep us busy. Other requests, and INVITEs that are refused at once, are
+// not worth a connection, or anybody could have us make them by hanging up.
 func (s *Server) lost() {
 	switch {
-	case !gone(s.out) || s.search == searching:
+	case !s.isInvite() || !gone(s.out) || s.search == searching:
 	case s.search == searched:
 		s.strand()
 	default:
@@ -51,8 +52,6 @@ func (s *Server) found(f sip.Flow) {
 		}
 	}
 	switch {
-	case !s.isInvite() && s.state == completed:
-		s.end(s.err)
 	case gone(s.out):
 		s.strand()
 	case s.state == proceeding:
@@ -63,7 +62,7 @@ func (s *Server) found(f sip.Flow) {
 // strand ends an INVITE that has no final response and can't be given one. Where there is one
 // already, or soon will be, the timers are the end.
 func (s *Server) strand() {
-	if s.isInvite() && s.state == proceeding {
+	if s.state == proceeding {
 		s.end(ErrTransport)
 	}
 }

@@ -132,16 +132,24 @@ func TestAnswerGoesAnotherWay(t *testing.T) {
 	}
 }
 
-func TestOtherRequestIsAnsweredAnotherWay(t *testing.T) {
+// Nobody has us connect to them by asking for something and hanging up.
+func TestNoConnectionIsMadeForARefusal(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sip.TCP, Config{})
-	second := w.another()
-	w.layer.config.Return = (&ways{flows: []sip.Flow{second}}).find
-	w.arrive(options())
-	w.near.Close()
-	w.respond(w.server(), 200)
-	if got := second.Take(); len(got) != 1 || got[0].Message.Status() != 200 {
-		t.Errorf("the other way was told %v, want 200", got)
+	for status, m := range map[int]*sip.Message{200: options(), 407: invite(), 503: invite(siptest.With(sip.HeaderCSeq, "7 INVITE"))} {
+		w := newWorld(t, sip.TCP, Config{})
+		ways := &ways{flows: []sip.Flow{w.another()}}
+		w.layer.config.Return = ways.find
+		w.arrive(m)
+		if status == 503 {
+			w.advance(time.Second) // so long that it got a 100
+		}
+		w.near.Close()
+		w.respond(w.server(), status)
+		w.advance(time.Minute)
+		if ways.asked != 0 {
+			t.Errorf("%d to %s: a way was looked for", status, m.Method())
+		}
+		w.empty()
 	}
 }
 

@@ -46,7 +46,7 @@ func (s *Server) finish(resp *sip.Message) {
 	s.shard.stop(&s.retry)
 	s.shard.set(&s.life, s.shard.layer.long()) // Timer J
 	s.send(resp)
-	if s.reliable && s.search != searching {
+	if s.reliable {
 		s.end(s.err)
 	}
 }
