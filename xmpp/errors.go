@@ -5,6 +5,7 @@ type StreamError struct {
 	Condition StreamCondition
 	Text      string // for the peer
 	Host      string // with SeeOtherHost: where to go
+	Extra     string // an application's own condition, as XML (rfc6120#4.9.4)
 }
 
 func (e *StreamError) Error() string {
@@ -31,7 +32,7 @@ func (e *StreamError) XML(prefix string) string {
 	if e.Text != "" {
 		b.Open("text", NSStreams).Attr("xml:lang", "en").Text(e.Text).Close()
 	}
-	return b.Close().String()
+	return b.Raw(e.Extra).Close().String()
 }
 
 // StreamCondition is why a stream ended.

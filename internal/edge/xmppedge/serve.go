@@ -1,0 +1,181 @@
+package xmppedge
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"parley/xmpp"
+	"parley/xmpp/jid"
+	"parley/xmpp/sm"
+)
+
+// serve reads what a session says until its connection ends.
+func (c *conn) serve(s *session) {
+	defer c.gone()
+	defer s.recovered(c)
+	err := s.read(c)
+	c.edge.log.Debug("connection ends", "session", s.im.JID().String(), "remote", c.remote, "reason", err)
+	e, fault := errors.AsType[*xmpp.StreamError](err)
+	switch {
+	case fault && e.Condition == xmpp.ConnectionTimeout:
+		s.left(c, true) // the network may be to blame
+		c.end(e)
+	case fault:
+		s.quit(c, e)
+	default:
+		s.left(c, !errors.Is(err, errClosed))
+		c.end(nil)
+	}
+	c.wire.drain()
+}
+
+// recovered ends a session whose connection met a fault of ours.
+func (s *session) recovered(c *conn) {
+	if r := recover(); r != nil {
+		s.edge.log.Error("a session failed", "session", s.im.JID().String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		s.quit(c, &xmpp.StreamError{Condition: xmpp.StreamInternal})
+	}
+}
+
+// quit ends the session because of what came on a connection, if that still is the session's.
+func (s *session) quit(c *conn, e *xmpp.StreamError) {
+	s.mu.Lock()
+	mine := s.conn == c
+	s.mu.Unlock()
+	if mine {
+		s.End(e)
+	}
+}
+
+func (s *session) read(c *conn) error {
+	for {
+		event, raw, err := c.wire.next()
+		switch {
+		case c.closing.Load():
+			return errGone
+		case errors.Is(err, errIdle):
+			if err := s.silent(c); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		case event == xmpp.Closed:
+			return errClosed
+		case event == xmpp.Opened:
+			return &xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "the stream is open"}
+		}
+		if err := s.element(c, raw); err != nil {
+			return err
+		}
+	}
+}
+
+// element takes one of a bound stream.
+func (s *session) element(c *conn, raw *xmpp.Raw) error {
+	switch name := raw.Name(); {
+	case name.Space == xmpp.NSClient && isStanza(name.Local):
+		return s.stanza(c, raw)
+	case name.Space == sm.NS:
+		return s.manage(c, raw)
+	case name.Space == xmpp.NSStream && name.Local == "error":
+		return errClosed // rfc6120#4.9.1.1
+	}
+	return &xmpp.StreamError{Condition: xmpp.UnsupportedStanzaType} // rfc6120#4.9.3.24
+}
+
+// stanza hands one on, and counts it once it is handled.
+func (s *session) stanza(c *conn, raw *xmpp.Raw) error {
+	if from := raw.Attr("from"); from != "" && !s.is(from) {
+		return &xmpp.StreamError{Condition: xmpp.InvalidFrom} // rfc6120#8.1.2.1
+	}
+	st, err := raw.Stanza(s.im.JID())
+	malformed, isMalformed := errors.AsType[*xmpp.StanzaError](err)
+	if err != nil && !isMalformed {
+		return err
+	}
+	c.handling.Lock()
+	defer c.handling.Unlock()
+	if c.closing.Load() {
+		return errGone
+	}
+	if isMalformed {
+		if !st.IsError() {
+			s.im.Send(st.Fail(malformed)) // rfc6120#8.3.3.8
+		}
+	} else {
+		s.handle(st)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.managed {
+		s.handled++
+	}
+	return nil
+}
+
+// is says that an address is the session's, full or bare (rfc6120#8.1.2.1).
+func (s *session) is(from string) bool {
+	j, err := jid.Parse(from)
+	return err == nil && (j == s.im.JID() || j == s.im.JID().Bare())
+}
+
+// handle has the chat take a stanza. A fault there ends the stanza, not the process.
+func (s *session) handle(st *xmpp.Stanza) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.edge.log.Error("a stanza failed", "session", s.im.JID().String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			if !st.IsError() {
+				s.im.Send(st.Fail(&xmpp.StanzaError{Condition: xmpp.InternalServerError}))
+			}
+		}
+	}()
+	if st.Kind() == xmpp.IQ && s.ours(st) {
+		return
+	}
+	s.edge.ports.Chat.Handle(s.edge.ctx, s.im, st)
+}
+
+// ours answers the requests that are about the stream itself.
+func (s *session) ours(st *xmpp.Stanza) bool {
+	if to := st.To(); st.Type() != "set" || !to.IsZero() && to != s.im.JID().Bare() && to != (jid.JID{Domain: s.im.JID().Domain}) {
+		return false
+	}
+	p, ok := st.Payload()
+	switch {
+	case !ok:
+		return false
+	case p.Name == xmpp.Name{Space: xmpp.NSSession, Local: "session"}:
+		s.im.Send(st.Result("")) // it means nothing any more
+	case p.Name == xmpp.Name{Space: xmpp.NSBind, Local: "bind"}:
+		s.im.Send(st.Fail(&xmpp.StanzaError{Condition: xmpp.NotAllowed, Text: "a stream has one resource here"})) // rfc6120#7
+	default:
+		return false
+	}
+	return true
+}
+
+// silent finds out whether the client is there, of whom nothing was heard.
+func (s *session) silent(c *conn) error {
+	s.mu.Lock()
+	if !s.managed {
+		s.mu.Unlock()
+		return c.probe()
+	}
+	if s.asked.IsZero() {
+		s.ask = true
+		s.wake()
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+func (c *conn) probe() error {
+	c.writes.Lock()
+	defer c.writes.Unlock()
+	if c.closing.Load() {
+		return errGone
+	}
+	return c.wire.probe()
+}

@@ -1,0 +1,287 @@
+package xmppedge
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"parley/listen"
+	"parley/xmpp"
+	"parley/xmpp/im"
+	"parley/xmpp/stream"
+)
+
+// tcp is the wire of TCP and TLS.
+type tcp struct {
+	edge   *Edge
+	raw    net.Conn // the TCP connection
+	conn   net.Conn // the same, or TLS over it
+	shown  *x509.Certificate
+	silent bool // its handshake is running
+
+	until  time.Time // when a stranger has to have signed in; zero once one has
+	begun  time.Time // when the element that is partly there began
+	heard  int       // bytes of a stranger
+	scan   *xmpp.Scanner
+	parked xmpp.Parked // instead of scan
+	buf    *[bufferSize]byte
+	wait   [probeSize]byte
+
+	dead atomic.Bool
+}
+
+// accept admits one connection; all that can wait for the peer happens in its goroutine.
+func (e *Edge) accept(raw net.Conn, direct bool) {
+	from := listen.Address(raw.RemoteAddr())
+	if !e.gate.Enter(from.Addr()) {
+		e.refused.Add(1)
+		_ = raw.Close() // a queue would only hide the flood
+		return
+	}
+	w := &tcp{edge: e, raw: raw, conn: raw, until: time.Now().Add(e.limits.AuthTime)}
+	w.restart(false)
+	c := &conn{edge: e, wire: w, remote: from, began: time.Now()}
+	c.info.Store(&im.Info{Network: "TCP", Source: from})
+	if !e.enter(c) {
+		_ = raw.Close()
+		e.gate.Leave(from.Addr())
+		return
+	}
+	w.silent = direct
+	go c.run(func() error {
+		if direct {
+			return c.handshake(w)
+		}
+		return nil
+	})
+}
+
+// handshake brings TLS up. What was read before it is not looked at any more: somebody may have put it there
+// before the connection was protected.
+func (c *conn) handshake(w *tcp) error {
+	c.mute(w, true)
+	ctx, cancel := context.WithTimeout(c.edge.ctx, c.edge.limits.HandshakeTime)
+	defer cancel()
+	if err := w.raw.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	t := tls.Server(w.raw, c.edge.tls)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("TLS handshake: %w", err)
+	}
+	state := t.ConnectionState()
+	if p := state.NegotiatedProtocol; p != "" && p != alpn {
+		return errors.New("xmppedge: the client wants to speak " + p)
+	}
+	w.shown = shown(c.edge.cfg.TLS, state.ServerName)
+	c.writes.Lock()
+	w.conn, w.silent = t, false
+	c.writes.Unlock()
+	w.scan, w.parked = new(xmpp.Scanner), xmpp.Parked{}
+	w.restart(false)
+	info := *c.info.Load()
+	info.Network, info.Encrypted = "TLS", true
+	c.info.Store(&info)
+	return nil
+}
+
+// mute has nothing be written on a connection whose handshake is running.
+func (c *conn) mute(w *tcp, on bool) {
+	c.writes.Lock()
+	defer c.writes.Unlock()
+	w.silent = on
+}
+
+// alpn is how TLS names XMPP of clients (xep0368#2).
+const alpn = "xmpp-client"
+
+// shown is the certificate that clients are shown now.
+func shown(c *tls.Config, server string) *x509.Certificate {
+	var cert *tls.Certificate
+	switch {
+	case c.GetCertificate != nil:
+		got, err := c.GetCertificate(&tls.ClientHelloInfo{ServerName: server})
+		if err != nil {
+			return nil
+		}
+		cert = got
+	case len(c.Certificates) > 0:
+		cert = &c.Certificates[0]
+	}
+	if cert == nil {
+		return nil
+	}
+	return cert.Leaf
+}
+
+func (t *tcp) form() stream.Form { return stream.Bytes }
+
+func (t *tcp) secured() (*tls.ConnectionState, *x509.Certificate) {
+	c, ok := t.conn.(*tls.Conn)
+	if !ok {
+		return nil, nil
+	}
+	state := c.ConnectionState()
+	return &state, t.shown
+}
+
+func (t *tcp) restart(signedIn bool) {
+	if t.scan == nil {
+		t.scan = t.edge.pools.scanner()
+	}
+	t.scan.Limits = t.edge.limits.before()
+	if signedIn {
+		t.scan.Limits = t.edge.limits.after()
+	}
+	t.scan.Restart()
+	t.begun = time.Time{}
+}
+
+func (t *tcp) settle() { t.until = time.Time{} }
+
+func (t *tcp) next() (xmpp.Event, *xmpp.Raw, error) {
+	for {
+		if t.scan != nil {
+			event, raw, err := t.scan.Next()
+			if err != nil || event != xmpp.More {
+				t.begun = time.Time{}
+				return event, raw, err
+			}
+		}
+		if err := t.fill(); err != nil {
+			return xmpp.More, nil, err
+		}
+	}
+}
+
+// fill reads once. While nothing is partly there, it waits with a small buffer alone.
+func (t *tcp) fill() error {
+	into := t.wait[:]
+	switch partial := t.scan != nil && t.scan.Partial(); {
+	case partial || !t.until.IsZero():
+		if t.begun.IsZero() {
+			t.begun = time.Now()
+		}
+		if t.buf == nil {
+			t.buf = t.edge.pools.buffer()
+		}
+		into = t.buf[:]
+	default:
+		t.begun = time.Time{}
+		t.park()
+	}
+	deadline, why := t.deadline()
+	if err := t.conn.SetReadDeadline(deadline); err != nil {
+		return err
+	}
+	n, err := t.conn.Read(into)
+	if n > 0 {
+		return t.feed(into[:n])
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return errGone
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case why == nil:
+		return errIdle
+	}
+	return why
+}
+
+// park gives back what a connection that waits for its peer does not need.
+func (t *tcp) park() {
+	if t.buf != nil {
+		t.edge.pools.buffers.Put(t.buf)
+		t.buf = nil
+	}
+	if t.scan == nil {
+		return
+	}
+	if parked, ok := t.scan.Park(); ok {
+		t.parked = parked
+		t.edge.pools.scanners.Put(t.scan)
+		t.scan = nil
+	}
+}
+
+func (t *tcp) feed(b []byte) error {
+	if !t.until.IsZero() {
+		if t.heard += len(b); t.heard > t.edge.limits.AuthBytes {
+			return &xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "too much is said before signing in"}
+		}
+	}
+	if t.scan == nil {
+		t.scan = t.edge.pools.scanner()
+		t.scan.Unpark(t.parked)
+		t.parked = xmpp.Parked{}
+	}
+	t.scan.Feed(b)
+	return nil
+}
+
+// deadline is when the next bytes must have come, and what it means if they have not: nil, that the peer is silent.
+func (t *tcp) deadline() (time.Time, error) {
+	l := &t.edge.limits
+	if !t.until.IsZero() {
+		if first := t.until.Add(l.FirstByteTime - l.AuthTime); t.heard == 0 && first.Before(t.until) {
+			return first, timeout("nothing was said")
+		}
+		return t.until, timeout("signing in takes too long")
+	}
+	if !t.begun.IsZero() {
+		return t.begun.Add(l.StanzaTime), timeout("an element takes too long")
+	}
+	return time.Now().Add(l.Idle), nil
+}
+
+func timeout(text string) *xmpp.StreamError {
+	return &xmpp.StreamError{Condition: xmpp.ConnectionTimeout, Text: text}
+}
+
+func (t *tcp) write(b *batch) error {
+	if len(b.text) == 0 {
+		return nil
+	}
+	if t.silent {
+		return errGone
+	}
+	if err := t.conn.SetWriteDeadline(time.Now().Add(t.edge.limits.SendTime)); err != nil {
+		return err
+	}
+	_, err := t.conn.Write(b.text)
+	return err
+}
+
+// probe is the white space of rfc6120#4.6.1: TCP finds out whether it arrives.
+func (t *tcp) probe() error { return t.write(&batch{text: []byte(" "), ends: []int{1}}) }
+
+func (t *tcp) farewell() {
+	if w, ok := t.conn.(*tls.Conn); ok {
+		_ = w.CloseWrite() // the peer may be gone
+	}
+	if w, ok := t.raw.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite() // the same
+	}
+}
+
+// drain throws away what comes, so that our last words are not lost in a reset.
+func (t *tcp) drain() {
+	if t.raw.SetReadDeadline(time.Now().Add(2*linger)) == nil {
+		_, _ = io.Copy(io.Discard, t.raw) // how it ends does not matter
+	}
+}
+
+func (t *tcp) abort() {
+	if !t.dead.Swap(true) {
+		_ = t.raw.Close() // nothing is left to lose
+		t.edge.gate.Leave(listen.Address(t.raw.RemoteAddr()).Addr())
+	}
+}
