@@ -14,16 +14,22 @@ import (
 
 // Gate counts connections, all together and by address.
 type Gate struct {
+	mu           sync.Mutex
 	most, mostOf int
-
-	mu  sync.Mutex
-	all int
-	of  map[netip.Prefix]int
+	all          int
+	of           map[netip.Prefix]int
 }
 
 // NewGate lets most connections in, and mostOf of them from one IPv4 address or one /64 of IPv6.
 func NewGate(most, mostOf int) *Gate {
 	return &Gate{most: most, mostOf: mostOf, of: map[netip.Prefix]int{}}
+}
+
+// Set changes the limits. Who is in stays.
+func (g *Gate) Set(most, mostOf int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.most, g.mostOf = most, mostOf
 }
 
 // Enter counts a connection, unless there are too many.

@@ -11,11 +11,14 @@ import (
 // banner says what to try first.
 func (p *program) banner(cfg config.Config, at map[string][]string, accounts []demoAccount) {
 	var b strings.Builder
-	b.WriteString("\n  parley is up. Point a phone here:\n\n")
+	b.WriteString("\n  parley is up. Point a phone here, or a chat app:\n\n")
 	row := func(name, text string) { fmt.Fprintf(&b, "    %-10s%s\n", name, text) }
 	row("server", phones(at))
+	if app := apps(at); app != "" {
+		row("app", app)
+	}
 	if web := at["https"]; len(web) > 0 {
-		row("browser", "wss://"+web[0]+"/sip")
+		row("browser", "wss://"+web[0]+"/sip, wss://"+web[0]+"/xmpp")
 	}
 	b.WriteByte('\n')
 	width := 0
@@ -55,7 +58,19 @@ func phones(at map[string][]string) string {
 	return strings.Join(parts, ", ")
 }
 
-// readable shows an address of all interfaces as what it means to a phone.
+// apps says where XMPP apps connect: "127.0.0.1:5222 (STARTTLS), 127.0.0.1:5223 (TLS)".
+func apps(at map[string][]string) string {
+	var parts []string
+	for _, address := range at["xmpp"] {
+		parts = append(parts, readable(address)+" (STARTTLS)")
+	}
+	for _, address := range at["xmpp-tls"] {
+		parts = append(parts, readable(address)+" (TLS)")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// readable shows an address of all interfaces as what it means to a phone or an app.
 func readable(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || (host != "::" && host != "0.0.0.0") {

@@ -202,6 +202,17 @@ func TestWhereToPointAPhone(t *testing.T) {
 	}
 }
 
+func TestWhereToPointAnApp(t *testing.T) {
+	t.Parallel()
+	got := apps(map[string][]string{"xmpp": {"[::]:5222"}, "xmpp-tls": {"192.0.2.1:5223"}})
+	if want := "any address of this machine, port 5222 (STARTTLS), 192.0.2.1:5223 (TLS)"; got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	if got := apps(nil); got != "" {
+		t.Errorf("without a listener: %s", got)
+	}
+}
+
 func TestDemoPasswords(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -52,7 +52,7 @@ func (p *program) printStatus(s admin.Status, now time.Time) error {
 	line("parley "+s.Version, "%s for %s, process %d", state, age(now.Sub(s.Started)), s.Process)
 	line("domains", "%s", strings.Join(s.Domains, ", "))
 	line("data", "%s", s.Data)
-	for _, name := range []string{"sip-udp", "sip-tcp", "sip-tls", "https", "http"} {
+	for _, name := range []string{"sip-udp", "sip-tcp", "sip-tls", "xmpp", "xmpp-tls", "https", "http"} {
 		if at := s.Listening[name]; len(at) > 0 {
 			line(name, "%s", strings.Join(at, ", "))
 		}

@@ -76,7 +76,7 @@ type Status struct {
 	Stopping    bool                `json:"stopping"`
 	Domains     []string            `json:"domains"`
 	Data        string              `json:"data"`
-	Listening   map[string][]string `json:"listening"` // "sip-udp", "sip-tcp", "sip-tls", "https", "http"
+	Listening   map[string][]string `json:"listening"` // "sip-udp", "sip-tcp", "sip-tls", "xmpp", "xmpp-tls", "https", "http"
 	Certificate Certificate         `json:"certificate"`
 	Accounts    int                 `json:"accounts"`
 	Devices     int                 `json:"devices"`  // that are registered now

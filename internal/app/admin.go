@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 
@@ -201,19 +202,29 @@ func (a *App) Status(ctx context.Context) (admin.Status, error) {
 		return admin.Status{}, err
 	}
 	c := a.cert.Info()
-	transport, transactions := a.sip.Transport().Stats(), a.sip.Layer().Stats()
+	transport, transactions, xmpp := a.sip.Transport().Stats(), a.sip.Layer().Stats(), a.xmpp.Stats()
 	return admin.Status{
 		Version: Version(), Process: os.Getpid(), Started: a.started, Stopping: a.sip.Draining(),
 		Domains: a.cfg.Server.Domains, Data: a.cfg.Server.Data, Listening: a.Addresses(),
 		Certificate: admin.Certificate{SelfSigned: c.SelfSigned, Names: c.Names, Until: c.Until, Fingerprint: c.Fingerprint},
 		Accounts:    accounts, Devices: a.location.Count(), Sessions: a.sessions.Count(), Calls: a.sip.Calls(),
-		Connections: transport.Connections,
+		Connections: connections(transport.Connections, xmpp.Connections),
 		Counters: map[string]uint64{
-			"requests": transactions.Requests, "responses": transactions.Responses,
+			"logins failed": xmpp.Failed,
+			"requests":      transactions.Requests, "responses": transactions.Responses,
 			"retransmissions": transactions.Retransmits, "dropped": transactions.Dropped,
-			"malformed": transport.Malformed, "refused": transport.Refused,
+			"malformed": transport.Malformed, "refused": transport.Refused + xmpp.Refused,
 		},
 	}, nil
+}
+
+// connections names those of XMPP apart from those of SIP.
+func connections(sip, xmpp map[string]int) map[string]int {
+	all := maps.Clone(sip)
+	for network, n := range xmpp {
+		all["XMPP "+network] += n
+	}
+	return all
 }
 
 // Explain implements admin.Explainer: the same routers make the same plan, and nobody is called.

@@ -22,6 +22,7 @@ import (
 	"parley/internal/db"
 	"parley/internal/edge/sipedge"
 	"parley/internal/edge/webedge"
+	"parley/internal/edge/xmppedge"
 	"parley/internal/feature/account"
 	"parley/internal/feature/block"
 	"parley/internal/feature/guard"
@@ -45,8 +46,10 @@ type App struct {
 	sessions *im.Table
 	block    *block.Lists
 	cards    *vcard.Cards
+	guard    *guard.Guard
 	planner  planner
 	sip      *sipedge.Edge
+	xmpp     *xmppedge.Edge
 	web      *webedge.Edge
 	started  time.Time
 	ports    *rtp.Ports
@@ -103,7 +106,9 @@ func (s *store) close() error {
 
 // New opens the data folder and builds a server that does not listen yet.
 func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
-	a := &App{cfg: cfg, log: log, addresses: map[string][]string{}, sessions: im.NewTable(0)}
+	a := &App{
+		cfg: cfg, log: log, addresses: map[string][]string{}, sessions: im.NewTable(cfg.XMPP.SessionsPerAccount),
+	}
 	a.current.Store(&cfg)
 	var err error
 	a.store, err = openStore(ctx, cfg.Server.Data, account.Config{Serves: a.serves, Deleted: a.accountDeleted})
@@ -174,20 +179,22 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.openPorts(); err != nil {
 		return err
 	}
+	a.guard = a.newGuard()
 	a.plan(a.cfg)
 	c := sipConfig(a.cfg, key, a.log)
 	c.Settings = a.sipSettings
 	a.sip = sipedge.New(c, sipedge.Ports{
 		Accounts:  a.store.accounts,
-		Guard:     a.newGuard(),
+		Guard:     a.guard,
 		Planner:   &a.planner,
 		Registrar: registrar.New(registrar.Config{Limits: a.registrations, Log: a.log}, a.location),
 		Addresses: address.FromSIP,
 		Anchor:    a.anchor(),
 	})
+	a.xmpp = a.newXMPP(nobody{}, "")
 	a.web = webedge.New(webedge.Config{
 		TLS: a.cert.TLS(uint16(a.cfg.TLS.MinVersion)),
-		SIP: http.HandlerFunc(a.upgrade),
+		SIP: http.HandlerFunc(a.upgrade), XMPP: http.HandlerFunc(a.upgradeXMPP),
 		Log: a.log, Connections: a.cfg.SIP.Connections, PerAddress: a.cfg.SIP.ConnectionsPerAddress,
 		HandshakeTime: a.cfg.SIP.HandshakeTime,
 	})
@@ -242,17 +249,15 @@ func (a *App) listeners(ctx context.Context) []listener {
 	tls := a.cert.TLS(uint16(a.cfg.TLS.MinVersion))
 	web := func(secure bool) func(string) (string, error) {
 		return func(addr string) (string, error) {
-			bound, err := a.web.Listen(ctx, addr, secure)
-			if err != nil {
-				return "", err
-			}
-			return bound.String(), nil
+			return bound(a.web.Listen(ctx, addr, secure))
 		}
 	}
 	return []listener{
 		{"sip-udp", a.cfg.SIP.UDP, func(s string) (string, error) { return text(t.ListenUDP(ctx, s)) }},
 		{"sip-tcp", a.cfg.SIP.TCP, func(s string) (string, error) { return text(t.ListenTCP(ctx, s)) }},
 		{"sip-tls", a.cfg.SIP.TLS, func(s string) (string, error) { return text(t.ListenTLS(ctx, s, tls)) }},
+		{"xmpp", a.cfg.XMPP.C2S, func(s string) (string, error) { return bound(a.xmpp.ListenTCP(ctx, s)) }},
+		{"xmpp-tls", a.cfg.XMPP.C2STLS, func(s string) (string, error) { return bound(a.xmpp.ListenTLS(ctx, s)) }},
 		{"https", a.cfg.Web.HTTPS, web(true)},
 		{"http", a.cfg.Web.HTTP, web(false)},
 	}
@@ -265,7 +270,7 @@ func text(addr netip.AddrPort, err error) (string, error) {
 	return addr.String(), nil
 }
 
-// Addresses are where the server listens: "sip-udp", "sip-tcp", "sip-tls", "https" and "http".
+// Addresses are where the server listens: "sip-udp", "sip-tcp", "sip-tls", "xmpp", "xmpp-tls", "https" and "http".
 func (a *App) Addresses() map[string][]string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -278,6 +283,9 @@ func (a *App) Addresses() map[string][]string {
 
 // Stop takes no new calls, gives running ones until ctx ends, ends the rest, and writes everything.
 func (a *App) Stop(ctx context.Context) error {
+	if err := a.xmpp.Close(ctx); err != nil {
+		a.log.Warn("stopping with apps that don't go", "err", err)
+	}
 	if err := a.sip.Drain(ctx); err != nil {
 		a.log.Warn("stopping with calls up", "err", err)
 	}

@@ -21,7 +21,7 @@ func settings(t *testing.T) config.Config {
 	t.Helper()
 	c := config.Demo()
 	c.Server.Data = t.TempDir()
-	for _, list := range []*[]string{&c.SIP.UDP, &c.SIP.TCP, &c.SIP.TLS, &c.Web.HTTPS} {
+	for _, list := range []*[]string{&c.SIP.UDP, &c.SIP.TCP, &c.SIP.TLS, &c.XMPP.C2S, &c.XMPP.C2STLS, &c.Web.HTTPS} {
 		*list = []string{"127.0.0.1:0"}
 	}
 	return c

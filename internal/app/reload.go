@@ -20,6 +20,7 @@ func (a *App) Reload(cfg config.Config) error {
 	a.current.Store(&current)
 	a.plan(current)
 	a.sip.Transport().SetLimits(sipLimits(current.SIP))
+	a.xmpp.SetLimits(xmppLimits(current.XMPP))
 	a.web.SetLimits(current.SIP.Connections, current.SIP.ConnectionsPerAddress)
 	return nil
 }
@@ -46,6 +47,11 @@ func (a *App) delays() guard.Delays {
 }
 
 func (a *App) strangers() bool { return a.current.Load().Accounts.Strangers }
+
+// upgradeXMPP takes a WebSocket for XMPP.
+func (a *App) upgradeXMPP(w http.ResponseWriter, r *http.Request) {
+	a.xmpp.WebSocketHandler(a.current.Load().Web.Origins...).ServeHTTP(w, r)
+}
 
 // upgrade takes a WebSocket for SIP.
 func (a *App) upgrade(w http.ResponseWriter, r *http.Request) {

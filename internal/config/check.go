@@ -70,6 +70,8 @@ func (l *loader) listeners() {
 		{"sip.udp", "udp", c.SIP.UDP},
 		{"sip.tcp", "tcp", c.SIP.TCP},
 		{"sip.tls", "tcp", c.SIP.TLS},
+		{"xmpp.c2s", "tcp", c.XMPP.C2S},
+		{"xmpp.c2s_tls", "tcp", c.XMPP.C2STLS},
 		{"web.https", "tcp", c.Web.HTTPS},
 		{"web.http", "tcp", c.Web.HTTP},
 	} {
@@ -84,8 +86,8 @@ func (l *loader) listeners() {
 			taken[id] = x.key
 		}
 	}
-	if len(c.SIP.UDP)+len(c.SIP.TCP)+len(c.SIP.TLS)+len(c.Web.HTTPS)+len(c.Web.HTTP) == 0 {
-		l.complain("expected at least one address to listen on, here or in another of sip and web",
-			"sip.udp", "sip.tcp", "sip.tls", "web.https", "web.http")
+	if len(c.SIP.UDP)+len(c.SIP.TCP)+len(c.SIP.TLS)+len(c.XMPP.C2S)+len(c.XMPP.C2STLS)+len(c.Web.HTTPS)+len(c.Web.HTTP) == 0 {
+		l.complain("expected at least one address to listen on, here or in another of sip, xmpp and web",
+			"sip.udp", "sip.tcp", "sip.tls", "xmpp.c2s", "xmpp.c2s_tls", "web.https", "web.http")
 	}
 }

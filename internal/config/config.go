@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Server    Server
 	SIP       SIP
+	XMPP      XMPP
 	Registrar Registrar
 	Web       Web
 	TLS       TLS
@@ -69,6 +70,34 @@ type SIP struct {
 	Working               int
 	Transactions          int
 	T1, T2, T4            time.Duration
+}
+
+// XMPP is the XMPP side: where it listens and what a client may ask of it.
+type XMPP struct {
+	C2S        []string
+	C2STLS     []string
+	RequireTLS bool
+
+	Connections           int
+	ConnectionsPerAddress int
+	SessionsPerAccount    int
+	HandshakeTime         time.Duration
+	FirstByteTime         time.Duration
+	TimeToAuthenticate    time.Duration
+	BytesBeforeAuth       int
+	StanzaBeforeAuth      int // bytes
+	Tries                 int
+	MaxStanza             int // bytes
+	StanzaTime            time.Duration
+	Idle                  time.Duration
+	Ping                  time.Duration
+	DeadPeerTime          time.Duration
+	SendQueue             int // stanzas
+	SendQueueBytes        int
+	SendTime              time.Duration
+	ResumeTime            time.Duration
+	AckStanzas            int
+	AckTime               time.Duration
 }
 
 // Registrar bounds what phones may bind.
@@ -209,6 +238,32 @@ func Default() Config {
 			T2:                    4 * time.Second,
 			T4:                    5 * time.Second,
 		},
+		XMPP: XMPP{
+			C2S:        []string{":5222"},
+			C2STLS:     []string{":5223"},
+			RequireTLS: true,
+
+			Connections:           20000,
+			ConnectionsPerAddress: 256,
+			SessionsPerAccount:    20,
+			HandshakeTime:         10 * time.Second,
+			FirstByteTime:         15 * time.Second,
+			TimeToAuthenticate:    time.Minute,
+			BytesBeforeAuth:       64 << 10,
+			StanzaBeforeAuth:      16 << 10,
+			Tries:                 3,
+			MaxStanza:             256 << 10,
+			StanzaTime:            30 * time.Second,
+			Idle:                  5 * time.Minute,
+			Ping:                  30 * time.Second,
+			DeadPeerTime:          time.Minute,
+			SendQueue:             2000,
+			SendQueueBytes:        4 << 20,
+			SendTime:              30 * time.Second,
+			ResumeTime:            10 * time.Minute,
+			AckStanzas:            10,
+			AckTime:               2 * time.Second,
+		},
 		Registrar: Registrar{
 			MinExpires:     time.Minute,
 			DefaultExpires: time.Hour,
@@ -248,6 +303,9 @@ func Demo() Config {
 	c.SIP.UDP = []string{"127.0.0.1:5060"}
 	c.SIP.TCP = []string{"127.0.0.1:5060"}
 	c.SIP.TLS = []string{"127.0.0.1:5061"}
+	c.XMPP.C2S = []string{"127.0.0.1:5222"}
+	c.XMPP.C2STLS = []string{"127.0.0.1:5223"}
+	c.XMPP.RequireTLS = false
 	c.Web.HTTPS = []string{"127.0.0.1:8443"}
 	c.Media.Address = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	c.Demo = true

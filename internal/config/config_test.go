@@ -175,7 +175,7 @@ func TestRefuses(t *testing.T) {
 		{"expiry out of order", "[registrar]\nmin_expires = \"2h\"\n", `f:2:1: registrar.min_expires: found "2h", expected no more than registrar.default_expires, which is "1h"`},
 		{"expiry out of order, upper", "[registrar]\nmax_expires = \"30m\"\n", `f:2:1: registrar.max_expires: found "30m", expected no less than registrar.default_expires, which is "1h"`},
 		{"an address twice", "[sip]\ntls = [\":5060\"]\n", `f:2:1: sip.tls: found [":5060"], expected :5060 to be listened on once only, sip.tcp has it too`},
-		{"nowhere to listen", "[sip]\nudp = []\ntcp = []\ntls = []\n[web]\nhttps = []\n", "f:2:1: sip.udp: found [], expected at least one address"},
+		{"nowhere to listen", "[sip]\nudp = []\ntcp = []\ntls = []\n[xmpp]\nc2s = []\nc2s_tls = []\n[web]\nhttps = []\n", "f:2:1: sip.udp: found [], expected at least one address"},
 		{"too long a file", strings.Repeat("#\n", MaxFile), "f: the file is longer than 256KiB"},
 	} {
 		t.Run(x.name, func(t *testing.T) {

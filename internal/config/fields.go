@@ -33,7 +33,7 @@ const (
 // sections is the table of all settings, bound to c, in the order of the reference.
 func (c *Config) sections() []section {
 	return []section{
-		c.serverSection(), c.sipSection(), c.registrarSection(), c.webSection(), c.tlsSection(),
+		c.serverSection(), c.sipSection(), c.xmppSection(), c.registrarSection(), c.webSection(), c.tlsSection(),
 		c.accountsSection(), c.authSection(), c.callsSection(), c.mediaSection(), c.echoSection(),
 		c.contactSection(), c.logSection(),
 	}

@@ -21,7 +21,7 @@ import (
 
 // StandIn names the environment variable with a command that runs in parley's place: to tell a
 // driver's fault from the server's, the same tests can run against another server (see
-// test/interop/kamailio.sh). It gets DOMAIN, DIR, UDP, TCP, TLS, HTTPS (ports) and USERS
+// test/interop/kamailio.sh). It gets DOMAIN, DIR, UDP, TCP, TLS, HTTPS, XMPP, XMPPTLS (ports) and USERS
 // ("alice:secret bob:secret") in its environment.
 const StandIn = "PARLEY_STAND_IN"
 
@@ -42,6 +42,7 @@ type Server struct {
 	Dir    string
 	// Where it listens.
 	UDP, TCP, TLS, HTTPS netip.AddrPort
+	XMPP, XMPPTLS        netip.AddrPort
 	*Process
 
 	options Options
@@ -55,10 +56,11 @@ func StartServer(t T, o Options) *Server {
 	if o.Domain == "" {
 		o.Domain = "example.org"
 	}
-	ports := FreePorts(t, 3)
+	ports := FreePorts(t, 5)
 	s := &Server{
 		Domain: o.Domain, Dir: shortTempDir(t), options: o,
 		UDP: Loopback(ports[0]), TCP: Loopback(ports[0]), TLS: Loopback(ports[1]), HTTPS: Loopback(ports[2]),
+		XMPP: Loopback(ports[3]), XMPPTLS: Loopback(ports[4]),
 	}
 	if os.Getenv(StandIn) == "" {
 		s.binary = Binary(t)
@@ -94,6 +96,7 @@ func (s *Server) standInEnv() []string {
 		"DOMAIN=" + s.Domain, "DIR=" + s.Dir, "USERS=" + strings.Join(users, " "),
 		fmt.Sprintf("UDP=%d", s.UDP.Port()), fmt.Sprintf("TCP=%d", s.TCP.Port()),
 		fmt.Sprintf("TLS=%d", s.TLS.Port()), fmt.Sprintf("HTTPS=%d", s.HTTPS.Port()),
+		fmt.Sprintf("XMPP=%d", s.XMPP.Port()), fmt.Sprintf("XMPPTLS=%d", s.XMPPTLS.Port()),
 	}
 }
 
@@ -139,6 +142,8 @@ func (s *Server) configure(t T) {
 		"sip.udp":        listen(s.UDP),
 		"sip.tcp":        listen(s.TCP),
 		"sip.tls":        listen(s.TLS),
+		"xmpp.c2s":       listen(s.XMPP),
+		"xmpp.c2s_tls":   listen(s.XMPPTLS),
 		"web.https":      listen(s.HTTPS),
 		"media.address":  `"127.0.0.1"`,
 		"calls.drain":    `"1s"`,

@@ -1,5 +1,5 @@
-// Package webedge serves HTTPS: for now it only takes the WebSocket of SIP (RFC 7118) at /sip and hands it to
-// the SIP side. Its limits are those of a server that strangers connect to: every phase of a
+// Package webedge serves HTTPS: for now it only takes the WebSockets of SIP (RFC 7118) at /sip and of XMPP (RFC 7395) at
+// /xmpp and hands them to those sides. Its limits are those of a server that strangers connect to: every phase of a
 // request has a deadline.
 package webedge
 
@@ -21,9 +21,9 @@ import (
 // Config of an Edge.
 type Config struct {
 	TLS *tls.Config
-	// SIP takes the upgrade at /sip.
-	SIP http.Handler
-	Log *slog.Logger
+	// SIP takes the upgrade at /sip, XMPP that at /xmpp; nil: there is none.
+	SIP, XMPP http.Handler
+	Log       *slog.Logger
 	// Connections bounds how many are open at once, upgraded ones included; default 20000.
 	Connections int
 	// PerAddress bounds how many one IPv4 address, or one /64 of IPv6, may have; default 256.
@@ -69,6 +69,9 @@ func New(cfg Config) *Edge {
 	e := &Edge{cfg: cfg, open: open{most: cfg.Connections, mostOf: cfg.PerAddress, of: map[netip.Prefix]int{}}}
 	mux := http.NewServeMux()
 	mux.Handle("GET /sip", cfg.SIP)
+	if cfg.XMPP != nil {
+		mux.Handle("GET /xmpp", cfg.XMPP)
+	}
 	mux.HandleFunc("GET /{$}", front)
 	e.handler = secured(mux)
 	return e
@@ -84,7 +87,7 @@ func (e *Edge) SetLimits(connections, perAddress int) {
 // front tells a person who followed the address what this is.
 func front(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, "This is parley. SIP over WebSocket is at /sip.\n")
+	_, _ = io.WriteString(w, "This is parley. SIP over WebSocket is at /sip, XMPP at /xmpp.\n")
 }
 
 func secured(next http.Handler) http.Handler {

@@ -111,7 +111,7 @@ func (c *conn) last(b *batch, e *xmpp.StreamError) bool {
 // run negotiates, in a goroutine of its own, and goes on with a session in a fresh one: a handshake's stack is
 // large. Before it, enter has counted the connection.
 func (c *conn) run(begin func() error) {
-	defer c.recovered()
+	defer func() { c.recovered(recover()) }()
 	s, err := c.session(begin)
 	if err != nil {
 		c.over(err)
@@ -139,8 +139,8 @@ func (c *conn) gone() {
 }
 
 // recovered keeps a fault of one connection from ending the process.
-func (c *conn) recovered() {
-	if r := recover(); r != nil {
+func (c *conn) recovered(r any) {
+	if r != nil {
 		c.edge.log.Error("a connection failed", "remote", c.remote, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		c.gone()
 	}

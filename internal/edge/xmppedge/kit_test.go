@@ -38,7 +38,10 @@ func keysOf(user, password, hash string) core.SCRAM {
 	if err != nil {
 		panic(err)
 	}
-	k := c.GetStoredCredentials(scram.KeyFactors{Salt: "0123456789abcdef", Iters: 4096})
+	k, err := c.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "0123456789abcdef", Iters: 4096})
+	if err != nil {
+		panic(err)
+	}
 	return core.SCRAM{Iterations: 4096, Salt: []byte("0123456789abcdef"), Stored: k.StoredKey, Server: k.ServerKey}
 }
 
@@ -256,12 +259,12 @@ func (c *client) want(space, local string) *xmpp.Element {
 	c.t.Helper()
 	e := c.hear()
 	if e.Space != space || e.Local != local {
-		c.t.Fatalf("heard %s, want %s of %s", print(e), local, space)
+		c.t.Fatalf("heard %s, want %s of %s", text(e), local, space)
 	}
 	return e
 }
 
-func print(e *xmpp.Element) string {
+func text(e *xmpp.Element) string {
 	b := xmpp.NewBuilder(nil)
 	e.Append(b)
 	return b.String()
@@ -309,7 +312,7 @@ func (c *client) bind(resource string) string {
 	c.say("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + resource + "</resource></bind></iq>")
 	iq := c.want(xmpp.NSClient, "iq")
 	if iq.Attr("type") != "result" {
-		c.t.Fatalf("no resource: %s", print(iq))
+		c.t.Fatalf("no resource: %s", text(iq))
 	}
 	return iq.Child(xmpp.NSBind, "bind").ChildText("", "jid")
 }
@@ -331,7 +334,7 @@ func (c *client) ends(condition xmpp.StreamCondition) {
 	c.t.Helper()
 	e := c.want(xmpp.NSStream, "error")
 	if e.Child(xmpp.NSStreams, string(condition)) == nil {
-		c.t.Errorf("the stream ends with %s, want %s", print(e), condition)
+		c.t.Errorf("the stream ends with %s, want %s", text(e), condition)
 	}
 	c.closed()
 }

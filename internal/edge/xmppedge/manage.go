@@ -56,12 +56,12 @@ func (s *session) signal(b *batch) {
 		return
 	}
 	switch waiting := !s.asked.IsZero(); {
-	case s.ask || !waiting && s.fresh >= s.edge.limits.AckStanzas:
+	case s.ask || !waiting && s.fresh >= s.edge.limits.Load().AckStanzas:
 		b.add(sm.Request)
 		s.ask, s.fresh, s.asked = false, 0, time.Now()
-		s.after(s.edge.limits.DeadPeer)
+		s.after(s.edge.limits.Load().DeadPeer)
 	case !waiting && s.fresh > 0:
-		s.after(s.edge.limits.AckTime)
+		s.after(s.edge.limits.Load().AckTime)
 	}
 }
 
@@ -74,7 +74,7 @@ func (s *session) acknowledge(h uint32) error {
 	}
 	n := h - s.acked // modulo 2^32
 	if uint64(n) > uint64(len(s.unacked)) {
-		sent := s.acked + uint32(len(s.unacked)) //nolint:gosec // bounded by the queue
+		sent := s.acked + uint32(len(s.unacked))
 		s.mu.Unlock()
 		return sm.TooHigh(h, sent)
 	}
@@ -86,7 +86,7 @@ func (s *session) acknowledge(h uint32) error {
 	s.acked = h
 	s.asked = time.Time{}
 	if s.fresh > 0 && s.conn != nil {
-		s.after(s.edge.limits.AckTime)
+		s.after(s.edge.limits.Load().AckTime)
 	}
 	s.mu.Unlock()
 	tell(has, true)
@@ -115,7 +115,7 @@ func (s *session) tick() {
 	case c == nil:
 		s.after(s.expires.Sub(now))
 	case !s.asked.IsZero():
-		if left := s.asked.Add(s.edge.limits.DeadPeer).Sub(now); left > 0 {
+		if left := s.asked.Add(s.edge.limits.Load().DeadPeer).Sub(now); left > 0 {
 			s.after(left)
 			return
 		}
@@ -136,7 +136,7 @@ func (s *session) enable(e sm.Enable) {
 	}
 	s.managed = true
 	if e.Resume {
-		s.id, s.within = rand.Text(), s.edge.limits.ResumeTime
+		s.id, s.within = rand.Text(), s.edge.limits.Load().ResumeTime
 		if e.Max > 0 {
 			s.within = min(s.within, e.Max)
 		}

@@ -162,7 +162,7 @@ func (n *negotiation) features() string {
 		b.Open("bind", xmpp.NSBind).Close()
 		b.Raw(oldSession + sm.Feature + rosterVer + preApprove)
 		b.Raw(n.edge.cfg.Features)
-		n.limits(b, n.edge.limits.StanzaBytes)
+		n.limits(b, n.edge.limits.Load().StanzaBytes)
 		return b.String()
 	}
 	if n.mayStartTLS() {
@@ -187,14 +187,14 @@ func (n *negotiation) features() string {
 		}
 		b.Close()
 	}
-	n.limits(b, n.edge.limits.AuthStanzaBytes)
+	n.limits(b, n.edge.limits.Load().AuthStanzaBytes)
 	return b.String()
 }
 
 func (n *negotiation) limits(b *xmpp.Builder, size int) {
 	b.Open("limits", nsLimits).Element("max-bytes", "", strconv.Itoa(size))
 	if n.signedIn() {
-		b.Element("idle-seconds", "", strconv.Itoa(int(n.edge.limits.Idle/time.Second)))
+		b.Element("idle-seconds", "", strconv.Itoa(int(n.edge.limits.Load().Idle/time.Second)))
 	}
 	b.Close()
 }

@@ -145,7 +145,7 @@ func (n *negotiation) refuse(login *sasl.Login, e *sasl.Error) error {
 	if err := n.say(e.XML()); err != nil {
 		return err
 	}
-	if n.tries >= n.edge.limits.AuthTries {
+	if n.tries >= n.edge.limits.Load().AuthTries {
 		return &xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "too many tries to sign in"}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 // serve reads what a session says until its connection ends.
 func (c *conn) serve(s *session) {
 	defer c.gone()
-	defer s.recovered(c)
+	defer func() { s.recovered(c, recover()) }()
 	err := s.read(c)
 	c.edge.log.Debug("connection ends", "session", s.im.JID().String(), "remote", c.remote, "reason", err)
 	e, fault := errors.AsType[*xmpp.StreamError](err)
@@ -31,8 +31,8 @@ func (c *conn) serve(s *session) {
 }
 
 // recovered ends a session whose connection met a fault of ours.
-func (s *session) recovered(c *conn) {
-	if r := recover(); r != nil {
+func (s *session) recovered(c *conn, r any) {
+	if r != nil {
 		s.edge.log.Error("a session failed", "session", s.im.JID().String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		s.quit(c, &xmpp.StreamError{Condition: xmpp.StreamInternal})
 	}

@@ -66,8 +66,8 @@ func (s *session) Send(st *xmpp.Stanza, done func(ok bool)) {
 		}
 		return
 	}
-	full := len(s.queue)+len(s.unacked) >= s.edge.limits.QueueStanzas ||
-		s.size > 0 && s.size+len(st.Text()) > s.edge.limits.QueueBytes // one always has a place
+	full := len(s.queue)+len(s.unacked) >= s.edge.limits.Load().QueueStanzas ||
+		s.size > 0 && s.size+len(st.Text()) > s.edge.limits.Load().QueueBytes // one always has a place
 	s.push(item{stanza: st, done: done, counted: s.managed})
 	s.mu.Unlock()
 	if full {

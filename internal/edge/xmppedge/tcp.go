@@ -26,6 +26,7 @@ type tcp struct {
 	shown  *x509.Certificate
 	silent bool // its handshake is running
 
+	first  time.Time // when a stranger has to have said something
 	until  time.Time // when a stranger has to have signed in; zero once one has
 	begun  time.Time // when the element that is partly there began
 	heard  int       // bytes of a stranger
@@ -45,7 +46,8 @@ func (e *Edge) accept(raw net.Conn, direct bool) {
 		_ = raw.Close() // a queue would only hide the flood
 		return
 	}
-	w := &tcp{edge: e, raw: raw, conn: raw, until: time.Now().Add(e.limits.AuthTime)}
+	now, l := time.Now(), e.limits.Load()
+	w := &tcp{edge: e, raw: raw, conn: raw, first: now.Add(min(l.FirstByteTime, l.AuthTime)), until: now.Add(l.AuthTime)}
 	w.restart(false)
 	c := &conn{edge: e, wire: w, remote: from, began: time.Now()}
 	c.info.Store(&im.Info{Network: "TCP", Source: from})
@@ -67,7 +69,7 @@ func (e *Edge) accept(raw net.Conn, direct bool) {
 // before the connection was protected.
 func (c *conn) handshake(w *tcp) error {
 	c.mute(w, true)
-	ctx, cancel := context.WithTimeout(c.edge.ctx, c.edge.limits.HandshakeTime)
+	ctx, cancel := context.WithTimeout(c.edge.ctx, c.edge.limits.Load().HandshakeTime)
 	defer cancel()
 	if err := w.raw.SetDeadline(time.Time{}); err != nil {
 		return err
@@ -136,9 +138,9 @@ func (t *tcp) restart(signedIn bool) {
 	if t.scan == nil {
 		t.scan = t.edge.pools.scanner()
 	}
-	t.scan.Limits = t.edge.limits.before()
+	t.scan.Limits = t.edge.limits.Load().before()
 	if signedIn {
-		t.scan.Limits = t.edge.limits.after()
+		t.scan.Limits = t.edge.limits.Load().after()
 	}
 	t.scan.Restart()
 	t.begun = time.Time{}
@@ -214,7 +216,7 @@ func (t *tcp) park() {
 
 func (t *tcp) feed(b []byte) error {
 	if !t.until.IsZero() {
-		if t.heard += len(b); t.heard > t.edge.limits.AuthBytes {
+		if t.heard += len(b); t.heard > t.edge.limits.Load().AuthBytes {
 			return &xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "too much is said before signing in"}
 		}
 	}
@@ -229,10 +231,10 @@ func (t *tcp) feed(b []byte) error {
 
 // deadline is when the next bytes must have come, and what it means if they have not: nil, that the peer is silent.
 func (t *tcp) deadline() (time.Time, error) {
-	l := &t.edge.limits
+	l := t.edge.limits.Load()
 	if !t.until.IsZero() {
-		if first := t.until.Add(l.FirstByteTime - l.AuthTime); t.heard == 0 && first.Before(t.until) {
-			return first, timeout("nothing was said")
+		if t.heard == 0 {
+			return t.first, timeout("nothing was said")
 		}
 		return t.until, timeout("signing in takes too long")
 	}
@@ -253,7 +255,7 @@ func (t *tcp) write(b *batch) error {
 	if t.silent {
 		return errGone
 	}
-	if err := t.conn.SetWriteDeadline(time.Now().Add(t.edge.limits.SendTime)); err != nil {
+	if err := t.conn.SetWriteDeadline(time.Now().Add(t.edge.limits.Load().SendTime)); err != nil {
 		return err
 	}
 	_, err := t.conn.Write(b.text)

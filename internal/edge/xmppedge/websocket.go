@@ -62,12 +62,12 @@ func offersXMPP(h http.Header) bool {
 // serveWebSocket takes over a WebSocket connection. One without TLS counts as encrypted if it comes from this machine: from
 // the proxy that did it.
 func (e *Edge) serveWebSocket(ws *websocket.Conn, remote netip.AddrPort, secure bool) {
-	w := &webSocket{edge: e, ws: ws, until: time.Now().Add(e.limits.AuthTime)}
+	w := &webSocket{edge: e, ws: ws, until: time.Now().Add(e.limits.Load().AuthTime)}
 	w.ctx, w.cancel = context.WithCancel(e.ctx)
 	c := &conn{edge: e, wire: w, remote: remote, began: time.Now()}
 	c.info.Store(&im.Info{Network: "WebSocket", Source: remote, Encrypted: secure || remote.Addr().IsLoopback()})
-	w.pings = time.AfterFunc(e.limits.Ping, func() { e.ping(c, w) })
-	w.stall = time.AfterFunc(e.limits.AuthTime, w.abort)
+	w.pings = time.AfterFunc(e.limits.Load().Ping, func() { e.ping(c, w) })
+	w.stall = time.AfterFunc(e.limits.Load().AuthTime, w.abort)
 	w.restart(false)
 	if !e.enter(c) {
 		w.abort()
@@ -97,9 +97,9 @@ func (w *webSocket) form() stream.Form { return stream.Framed }
 func (w *webSocket) secured() (*tls.ConnectionState, *x509.Certificate) { return nil, nil }
 
 func (w *webSocket) restart(signedIn bool) {
-	w.limits = w.edge.limits.before()
+	w.limits = w.edge.limits.Load().before()
 	if signedIn {
-		w.limits = w.edge.limits.after()
+		w.limits = w.edge.limits.Load().after()
 	}
 	// The scanner is to refuse what is too long, since it says why.
 	w.ws.SetReadLimit(int64(w.limits.Bytes) + bufferSize)
@@ -117,7 +117,7 @@ func (w *webSocket) next() (xmpp.Event, *xmpp.Raw, error) {
 		return xmpp.More, nil, err
 	}
 	if w.until.IsZero() {
-		w.stall.Reset(w.edge.limits.StanzaTime)
+		w.stall.Reset(w.edge.limits.Load().StanzaTime)
 		defer w.stall.Stop()
 	}
 	w.scan, w.buf = w.edge.pools.frame(), w.edge.pools.frameBuffer()
@@ -155,7 +155,7 @@ func (w *webSocket) release() {
 }
 
 func (w *webSocket) write(b *batch) error {
-	ctx, cancel := context.WithTimeout(w.ctx, w.edge.limits.SendTime)
+	ctx, cancel := context.WithTimeout(w.ctx, w.edge.limits.Load().SendTime)
 	defer cancel()
 	from := 0
 	for _, to := range b.ends {
@@ -175,13 +175,13 @@ func (e *Edge) ping(c *conn, w *webSocket) {
 	e.mu.Lock()
 	if _, open := e.conns[c]; open { // so something of the edge still runs
 		e.background(func() {
-			ctx, cancel := context.WithTimeout(w.ctx, e.limits.DeadPeer)
+			ctx, cancel := context.WithTimeout(w.ctx, e.limits.Load().DeadPeer)
 			defer cancel()
 			if err := w.ws.Ping(ctx); err != nil {
 				w.abort()
 				return
 			}
-			w.pings.Reset(e.limits.Ping)
+			w.pings.Reset(e.limits.Load().Ping)
 		})
 	}
 	e.mu.Unlock()

@@ -62,7 +62,7 @@ type Config struct {
 // Edge is the XMPP side of the server.
 type Edge struct {
 	cfg    Config
-	limits Limits
+	limits atomic.Pointer[Limits]
 	ports  Ports
 	log    *slog.Logger
 	hosts  map[string]string // served domains: in Unicode, and as they are in core
@@ -93,7 +93,7 @@ func New(c Config, p Ports) *Edge {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Edge{
-		cfg: c, limits: c.Limits.withDefaults(), ports: p, log: c.Log,
+		cfg: c, ports: p, log: c.Log,
 		hosts: map[string]string{}, conns: map[*conn]struct{}{}, sessions: map[*session]struct{}{}, resumable: map[string]*session{},
 	}
 	for i, d := range c.Domains {
@@ -111,9 +111,18 @@ func New(c Config, p Ports) *Edge {
 		e.tls = c.TLS.Clone()
 		e.tls.NextProtos = []string{alpn}
 	}
-	e.gate = listen.NewGate(e.limits.Connections, e.limits.PerAddress)
+	e.gate = listen.NewGate(0, 0)
+	e.SetLimits(c.Limits)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e
+}
+
+// SetLimits changes what clients may make the edge hold or wait for. Connections that are there keep the time that they
+// have to sign in.
+func (e *Edge) SetLimits(l Limits) {
+	l = l.withDefaults()
+	e.limits.Store(&l)
+	e.gate.Set(l.Connections, l.PerAddress)
 }
 
 // ListenTCP listens for connections that may ask for STARTTLS.
@@ -130,7 +139,7 @@ func (e *Edge) ListenTLS(ctx context.Context, addr string) (net.Addr, error) {
 }
 
 func (e *Edge) listen(ctx context.Context, addr string, direct bool) (net.Addr, error) {
-	lc := listen.Config(e.limits.DeadPeer)
+	lc := listen.Config(e.limits.Load().DeadPeer)
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("xmppedge: listen on %s: %w", addr, err)

@@ -1,0 +1,55 @@
+package config
+
+import "time"
+
+func (c *Config) xmppSection() section {
+	x := &c.XMPP
+	return section{"xmpp", "XMPP: where apps connect, and what one may ask of the server.", []field{
+		{"c2s", listeners(&x.C2S), onRestart,
+			"Addresses for apps, which turn to TLS by STARTTLS. Without a host it is every address of the machine, IPv4 and IPv6.", "rfc6120#3"},
+		{"c2s_tls", listeners(&x.C2STLS), onRestart, "Addresses for apps that begin with TLS.", "xep0368#2"},
+		{"require_tls", boolean{&x.RequireTLS}, onRestart,
+			"Whether an app has to use TLS before it signs in. If not, one may sign in without by SCRAM, which does not show the " +
+				"password to those who listen, but all that is said. A WebSocket from this machine is taken for a proxy's that does TLS.", "rfc6120#5.3.1"},
+		{"connections", integer{&x.Connections, 1, 1000000}, onReload,
+			"Connections that apps may have open at once, all listeners together. WebSockets count as those of HTTPS.", ""},
+		{"connections_per_address", integer{&x.ConnectionsPerAddress, 1, 1000000}, onReload,
+			"Connections that one IP address (one /64 of IPv6) may have open at once.", ""},
+		{"sessions_per_account", integer{&x.SessionsPerAccount, 1, 1000}, onRestart,
+			"Apps that one account may be signed in with at once, those included that were cut off and may resume.", "rfc6120#7.6.2.1"},
+		{"handshake_time", duration(&x.HandshakeTime, time.Second, time.Minute), onReload,
+			"A TLS handshake has to be done in this time.", ""},
+		{"first_byte_time", duration(&x.FirstByteTime, time.Second, time.Hour), onReload,
+			"A new connection has to bring its first byte in this time.", ""},
+		{"time_to_authenticate", duration(&x.TimeToAuthenticate, time.Second, time.Hour), onReload,
+			"An app has to be signed in, with its resource bound, in this time.", ""},
+		{"bytes_before_auth", size(&x.BytesBeforeAuth, 16<<10, 1<<20), onReload,
+			"What a connection may bring before that.", ""},
+		{"stanza_before_auth", size(&x.StanzaBeforeAuth, 10000, 1<<20), onReload,
+			"The longest element before that.", "rfc6120#13.12"},
+		{"tries", integer{&x.Tries, 2, 10}, onReload,
+			"Failed tries to sign in after which a connection is closed.", "rfc6120#6.4.5"},
+		{"max_stanza", size(&x.MaxStanza, 10000, 16<<20), onReload,
+			"The longest stanza taken from an app; a longer one ends its connection.", "rfc6120#13.12"},
+		{"stanza_time", duration(&x.StanzaTime, time.Second, time.Hour), onReload,
+			"A stanza has to be there whole in this time from its first byte.", ""},
+		{"idle", duration(&x.Idle, 10*time.Second, 24*time.Hour), onReload,
+			"An app of which nothing is heard for this long is asked whether it is there.", "rfc6120#4.6"},
+		{"ping", duration(&x.Ping, 5*time.Second, time.Hour), onReload,
+			"The time between two pings on a WebSocket.", "rfc6455#5.5.2"},
+		{"dead_peer_time", duration(&x.DeadPeerTime, 5*time.Second, time.Hour), onRestart,
+			"An app that has not acknowledged what was sent, or not answered a ping, for this long is gone.", ""},
+		{"send_queue", integer{&x.SendQueue, 8, 65536}, onReload,
+			"Stanzas that may wait to be sent to one app, or to be acknowledged by it; past it the session ends.", ""},
+		{"send_queue_bytes", size(&x.SendQueueBytes, 64<<10, 64<<20), onReload,
+			"What those stanzas may take together.", ""},
+		{"send_time", duration(&x.SendTime, time.Second, 10*time.Minute), onReload,
+			"An app has to take what is sent to it in this time, or its connection is closed.", ""},
+		{"resume_time", duration(&x.ResumeTime, 10*time.Second, 24*time.Hour), onReload,
+			"How long a session whose connection is gone waits to be resumed.", "xep0198#5"},
+		{"ack_stanzas", integer{&x.AckStanzas, 1, 1000}, onReload,
+			"Stanzas that are sent before an acknowledgement is asked for.", "xep0198#4"},
+		{"ack_time", duration(&x.AckTime, 100*time.Millisecond, time.Hour), onReload,
+			"How long fewer than those may wait for that.", "xep0198#4"},
+	}}
+}
