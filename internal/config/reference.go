@@ -40,8 +40,11 @@ func (f field) text() string {
 
 // standard writes a reference for people: "RFC 3261 section 17".
 func standard(ref string) string {
-	rfc, section, ok := strings.Cut(ref, "#")
-	text := "RFC " + strings.TrimPrefix(rfc, "rfc")
+	name, section, ok := strings.Cut(ref, "#")
+	text := "RFC " + strings.TrimPrefix(name, "rfc")
+	if number, isXEP := strings.CutPrefix(name, "xep"); isXEP {
+		text = "XEP-" + number
+	}
 	if ok {
 		text += " section " + section
 	}
