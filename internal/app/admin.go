@@ -183,6 +183,7 @@ func OpenUsers(ctx context.Context, cfg config.Config) (admin.Users, io.Closer, 
 			u.domains = append(u.domains, d)
 		}
 	}
+	offline.cfg.Server.Domains = u.domains
 	s, err := openStore(ctx, cfg.Server.Data, account.Config{Serves: u.serves, Deleted: offline.accountDeleted})
 	if err != nil {
 		return nil, nil, err

@@ -27,7 +27,9 @@ import (
 	"parley/internal/feature/block"
 	"parley/internal/feature/guard"
 	"parley/internal/feature/location"
+	"parley/internal/feature/presence"
 	"parley/internal/feature/registrar"
+	"parley/internal/feature/roster"
 	"parley/internal/feature/vcard"
 	"parley/internal/secret"
 	"parley/media/rtp"
@@ -44,6 +46,8 @@ type App struct {
 	cert     *cert.Source
 	location *location.Table
 	sessions *im.Table
+	roster   *roster.Rosters
+	presence *presence.Presence
 	block    *block.Lists
 	cards    *vcard.Cards
 	guard    *guard.Guard

@@ -2,15 +2,20 @@ package app
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
+	"parley/internal/address"
 	"parley/internal/config"
+	"parley/internal/core"
 	"parley/internal/feature/about"
 	"parley/internal/feature/block"
 	"parley/internal/feature/disco"
 	"parley/internal/feature/echo"
 	"parley/internal/feature/location"
+	"parley/internal/feature/presence"
+	"parley/internal/feature/roster"
 	"parley/internal/feature/vcard"
 	"parley/xmpp"
 	found "parley/xmpp/disco"
@@ -27,29 +32,72 @@ func (a *App) openFeatures(ctx context.Context) error {
 	if a.location, err = location.Open(ctx, location.Config{Log: a.log}, bindings); err != nil {
 		return err
 	}
+	rosters, err := roster.NewStore(ctx, a.store.db)
+	if err != nil {
+		return err
+	}
 	lists, err := block.NewStore(ctx, a.store.db)
 	if err != nil {
 		return err
 	}
-	a.block = block.New(block.Config{Store: lists, Sessions: a.sessions})
 	cards, err := vcard.NewStore(ctx, a.store.db)
 	if err != nil {
 		return err
 	}
+	// Presence is told what these three change, and asks them.
+	a.roster = roster.New(roster.Config{
+		Store: rosters, Sessions: a.sessions, Log: a.log,
+		Remove: func(ctx context.Context, owner, contact jid.JID) error { return a.presence.Remove(ctx, owner, contact) },
+	})
+	a.block = block.New(block.Config{
+		Store: lists, Sessions: a.sessions,
+		Hide: func(ctx context.Context, owner, other jid.JID) { a.presence.Hide(ctx, owner, other) },
+		Show: func(ctx context.Context, owner, other jid.JID) { a.presence.Show(ctx, owner, other) },
+	})
+	a.presence = presence.New(presence.Config{
+		Sessions: a.sessions, Roster: a.roster, Block: a.block,
+		Local: a.servesJID, Exists: a.hasAccount, Entity: chatEntity(a.cfg), Log: a.log,
+	})
 	a.cards = vcard.New(vcard.Config{Store: cards})
 	return nil
 }
 
+// servesJID says whether a domain, as JIDs have it, is one of ours. Where nobody has said which those are, each is.
+func (a *App) servesJID(domain string) bool {
+	ascii, err := address.Domain(domain)
+	return err == nil && (len(a.cfg.Server.Domains) == 0 || a.serves(ascii))
+}
+
+// hasAccount says whether an account has the address.
+func (a *App) hasAccount(ctx context.Context, bare jid.JID) (bool, error) {
+	address, err := address.FromJID(bare)
+	if err != nil {
+		return false, nil //nolint:nilerr // what can be no account's address is none
+	}
+	_, err = a.store.accounts.Account(ctx, address)
+	if errors.Is(err, core.ErrNoAccount) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// isSeen says whether other may see the presence of the account owner.
+func (a *App) isSeen(ctx context.Context, owner, other jid.JID) (bool, error) {
+	s, err := a.roster.Standing(ctx, owner, other)
+	return s.State.IsSeen(), err
+}
+
 // chatServices are all that can be asked by iq: those of others, and the small ones; and the server's capabilities, as
-// they stand among the features of its streams. contacts says who sees whom.
-func (a *App) chatServices(contacts disco.Contacts, others ...[]im.Service) (services []im.Service, caps string) {
+// they stand among the features of its streams.
+func (a *App) chatServices(others ...[]im.Service) (services []im.Service, caps string) {
 	services = slices.Concat(slices.Concat(others...),
+		a.roster.Services(),
 		a.block.Services(),
 		a.cards.Services(),
 		about.New(about.Config{Version: Version()}).Services(),
 	)
 	d := disco.New(disco.Config{
-		Contacts: contacts, Sessions: a.sessions, Services: services, Items: chatItems(a.cfg), Addresses: contactAddresses(a.cfg),
+		Subscribed: a.isSeen, Sessions: a.sessions, Services: services, Items: chatItems(a.cfg), Addresses: contactAddresses(a.cfg),
 	})
 	return append(services, d.Services()...), d.Caps()
 }

@@ -1,11 +1,12 @@
 package app
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,17 +18,24 @@ import (
 	"parley/xmpp/jid"
 )
 
-// phoneApp is a connection that ends when it is told to.
+// phoneApp is a connection that keeps what it gets, and ends when it is told to.
 type phoneApp struct {
 	session *im.Session
 	app     *App
 	ended   *xmpp.StreamError
 	waiting bool
+
+	mu  sync.Mutex
+	got []string
 }
 
 func (p *phoneApp) Waiting() bool { return p.waiting }
 
-func (p *phoneApp) Send(*xmpp.Stanza, func(bool)) {}
+func (p *phoneApp) Send(st *xmpp.Stanza, _ func(bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.got = append(p.got, st.Text())
+}
 
 func (p *phoneApp) End(e *xmpp.StreamError) {
 	p.ended = e
@@ -35,16 +43,44 @@ func (p *phoneApp) End(e *xmpp.StreamError) {
 	p.session.Finish()
 }
 
-func connect(t *testing.T, a *App, resource string) *phoneApp {
+// says has the app send a presence.
+func (p *phoneApp) says(t *testing.T, typ string, to jid.JID) {
+	t.Helper()
+	p.app.presence.Handle(t.Context(), p.session, xmpp.Must(xmpp.Presence, xmpp.Header{From: p.session.JID(), To: to, Type: typ}, ""))
+}
+
+func connect(t *testing.T, a *App, local, resource string) *phoneApp {
 	t.Helper()
 	p := &phoneApp{app: a}
-	p.session = im.NewSession(jid.JID{Local: "alice", Domain: "localhost", Resource: resource}, p, im.Info{
+	p.session = im.NewSession(jid.JID{Local: local, Domain: "localhost", Resource: resource}, p, im.Info{
 		Network: "TLS", Encrypted: true, Source: netip.MustParseAddrPort("192.0.2.9:4711"), Mechanism: "SCRAM-SHA-256", Since: time.Now(),
 	})
 	if _, err := a.sessions.Add(p.session); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// friends are Alice's and Bob's apps, which see each other.
+func friends(t *testing.T, a *App) (alices, bobs *phoneApp) {
+	t.Helper()
+	for _, local := range []string{"alice", "bob"} {
+		if err := a.users().Create(t.Context(), core.Address{Local: local, Domain: "localhost"}, "secret"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alices, bobs = connect(t, a, "alice", "x"), connect(t, a, "bob", "y")
+	for from, to := range map[*phoneApp]*phoneApp{alices: bobs, bobs: alices} {
+		from.says(t, "", jid.JID{})
+		from.says(t, "subscribe", to.session.JID().Bare())
+		to.says(t, "subscribed", from.session.JID().Bare())
+	}
+	for owner, other := range map[*phoneApp]*phoneApp{alices: bobs, bobs: alices} {
+		if seen, err := a.isSeen(t.Context(), owner.session.JID().Bare(), other.session.JID().Bare()); err != nil || !seen {
+			t.Fatalf("%s is not seen by %s: %v", owner.session.JID(), other.session.JID(), err)
+		}
+	}
+	return alices, bobs
 }
 
 func TestAnOperatorSeesWhatIsConnected(t *testing.T) {
@@ -56,7 +92,7 @@ func TestAnOperatorSeesWhatIsConnected(t *testing.T) {
 	}
 	bind(t, a)
 	for show, resource := range map[string]string{"<show>away</show>": "x", "<show>\x1b</show>": "y", "": "z"} {
-		p := connect(t, a, resource)
+		p := connect(t, a, "alice", resource)
 		p.waiting = resource == "y"
 		if show != "" {
 			st := xmpp.Must(xmpp.Presence, xmpp.Header{}, strings.ReplaceAll(show, "\x1b", "odd"))
@@ -107,11 +143,6 @@ func TestAnOperatorSeesWhatIsConnected(t *testing.T) {
 	}
 }
 
-// unseen: nobody sees anybody.
-type unseen struct{}
-
-func (unseen) Subscribed(context.Context, jid.JID, jid.JID) (bool, error) { return false, nil }
-
 // ask sends a request of Alice's to a service.
 func ask(t *testing.T, services []im.Service, at im.Place, typ string, to jid.JID, payload string) string {
 	t.Helper()
@@ -133,26 +164,21 @@ func ask(t *testing.T, services []im.Service, at im.Place, typ string, to jid.JI
 
 func TestNothingOfADeletedAccountStays(t *testing.T) {
 	t.Parallel()
-	c := settings(t)
-	a := open(t, c)
+	a := open(t, settings(t))
 	defer stop(t, a)
-	users := a.users()
-	if err := users.Create(t.Context(), alice, "secret"); err != nil {
-		t.Fatal(err)
-	}
+	alices, bobs := friends(t, a)
 	bind(t, a)
-	app := connect(t, a, "x")
-	services, _ := a.chatServices(unseen{})
+	services, _ := a.chatServices()
 	const card = "<vCard xmlns='vcard-temp'><FN>Alice</FN></vCard>"
-	ask(t, services, im.Own, "set", jid.JID{}, "<block xmlns='urn:xmpp:blocking'><item jid='bob@localhost'/></block>")
+	ask(t, services, im.Own, "set", jid.JID{}, "<block xmlns='urn:xmpp:blocking'><item jid='carol@localhost'/></block>")
 	ask(t, services, im.Own, "set", jid.JID{}, card)
-	if err := users.Delete(t.Context(), alice); err != nil {
+	if err := a.users().Delete(t.Context(), alice); err != nil {
 		t.Fatal(err)
 	}
-	if app.ended == nil || app.ended.Condition != xmpp.StreamNotAuthorized {
-		t.Errorf("the app's stream ends with %v", app.ended)
+	if alices.ended == nil || alices.ended.Condition != xmpp.StreamNotAuthorized {
+		t.Errorf("her app's stream ends with %v", alices.ended)
 	}
-	if err := users.Create(t.Context(), alice, "secret"); err != nil {
+	if err := a.users().Create(t.Context(), alice, "secret"); err != nil {
 		t.Fatal(err)
 	}
 	if n := a.location.Count(); n != 0 {
@@ -163,6 +189,55 @@ func TestNothingOfADeletedAccountStays(t *testing.T) {
 	}
 	if got := ask(t, services, im.Own, "get", jid.JID{}, card); got != "<vCard xmlns='vcard-temp'/>" {
 		t.Errorf("the card stays: %s", got)
+	}
+	wantStrangers(t, a, bobs.session.JID().Bare())
+}
+
+// wantStrangers has Alice and somebody else see nothing of each other.
+func wantStrangers(t *testing.T, a *App, other jid.JID) {
+	t.Helper()
+	hers := jid.JID{Local: "alice", Domain: "localhost"}
+	for owner, whom := range map[jid.JID]jid.JID{hers: other, other: hers} {
+		if s, err := a.roster.Standing(t.Context(), owner, whom); err != nil || s.State.IsSeen() || s.State.SeesContact() {
+			t.Errorf("%s stands to %s like %+v, %v", owner, whom, s, err)
+		}
+	}
+}
+
+func TestWhoIsDeletedWhileTheServerIsStoppedIsNobodysContact(t *testing.T) {
+	t.Parallel()
+	c := settings(t)
+	a := open(t, c)
+	_, bobs := friends(t, a)
+	stop(t, a)
+	c.Server.Domains = nil // the command line need not know them
+	users, closer, err := OpenUsers(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(users.Delete(t.Context(), alice), closer.Close()); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, c)
+	defer stop(t, again)
+	wantStrangers(t, again, bobs.session.JID().Bare())
+}
+
+func TestWhoIsBlockedSeesOneGo(t *testing.T) {
+	t.Parallel()
+	a := open(t, settings(t))
+	defer stop(t, a)
+	_, bobs := friends(t, a)
+	services, _ := a.chatServices()
+	for _, c := range []struct{ command, want string }{
+		{"block", "<presence from='alice@localhost/x' to='bob@localhost/y' type='unavailable'/>"},
+		{"unblock", "<presence from='alice@localhost/x' to='bob@localhost'/>"},
+	} {
+		bobs.got = nil
+		ask(t, services, im.Own, "set", jid.JID{}, "<"+c.command+" xmlns='urn:xmpp:blocking'><item jid='bob@localhost'/></"+c.command+">")
+		if len(bobs.got) != 1 || bobs.got[0] != c.want {
+			t.Errorf("after a %s Bob gets %q, want %q", c.command, bobs.got, c.want)
+		}
 	}
 }
 
@@ -189,7 +264,7 @@ func TestACallOfOneWhoIsBlockedIsLikeOneToADeviceThatIsOff(t *testing.T) {
 	if e := explain(); off.Refused == "" || e.Refused != "" {
 		t.Fatalf("without a device: %+v; with one: %+v", off, e)
 	}
-	services, _ := a.chatServices(unseen{})
+	services, _ := a.chatServices()
 	ask(t, services, im.Own, "set", jid.JID{}, "<block xmlns='urn:xmpp:blocking'><item jid='bob@localhost'/></block>")
 	if e := explain(); e.Refused != off.Refused || !slices.Contains(e.Notes, "block: alice@localhost has blocked bob@localhost") {
 		t.Errorf("blocked: %+v; without a device: %+v", e, off)
@@ -200,7 +275,7 @@ func TestEachQuestionIsAnsweredByOneService(t *testing.T) {
 	t.Parallel()
 	a := open(t, settings(t))
 	defer stop(t, a)
-	services, caps := a.chatServices(unseen{})
+	services, caps := a.chatServices()
 	type key struct {
 		xmpp.Name
 		im.Place
@@ -241,7 +316,7 @@ func TestContactAddressesAreThoseOfTheConfiguration(t *testing.T) {
 	c.Contact.Abuse = []string{"mailto:abuse@localhost"}
 	a := open(t, c)
 	defer stop(t, a)
-	services, _ := a.chatServices(unseen{})
+	services, _ := a.chatServices()
 	info := ask(t, services, im.Server, "get", jid.JID{Domain: "localhost"}, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
 	if want := "<field var='abuse-addresses' type='list-multi'><value>mailto:abuse@localhost</value></field></x>"; !strings.Contains(info, want) {
 		t.Errorf("the server says %s", info)

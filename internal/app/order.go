@@ -46,6 +46,7 @@ type keeper struct {
 func (a *App) keepers() []keeper {
 	return []keeper{
 		{"location", a.location.Forget},
+		{"roster", a.presence.Forget},
 		{"block", a.block.Forget},
 		{"vcard", a.cards.Forget},
 	}

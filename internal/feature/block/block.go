@@ -9,9 +9,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"hash/maphash"
 	"slices"
-	"sync"
 	"time"
 
 	"parley/internal/address"
@@ -36,18 +34,14 @@ type Sessions interface {
 	Of(bare jid.JID) []*im.Session
 }
 
-// Presence has the account seem offline to somebody, and has it seen again, as far as it is seen at all
-// (xep0191#3.3, xep0191#3.4). other is as it stands on the list: it may be a domain, of which some may be blocked besides.
-type Presence interface {
-	Hide(ctx context.Context, owner, other jid.JID)
-	Show(ctx context.Context, owner, other jid.JID)
-}
-
 // Config of the lists. Store is needed; every other zero value takes its default.
 type Config struct {
 	Store    Store
 	Sessions Sessions // default: none
-	Presence Presence // default: nobody is told
+	// Hide has an account seem offline to somebody, and Show has it seen again, as far as it is seen at all
+	// (xep0191#3.3, xep0191#3.4). other is as it stands on the list: it may be a domain, of which some may be blocked
+	// besides. Default: nobody is told.
+	Hide, Show func(ctx context.Context, owner, other jid.JID)
 	// Items is how many addresses a list may have; default 1000.
 	Items int
 	// Request is how many addresses one request may name; default 200.
@@ -61,10 +55,9 @@ type Config struct {
 
 // Lists are the block lists of all accounts.
 type Lists struct {
-	c        Config
-	seed     maphash.Seed
-	cache    *cache
-	changing [64]sync.Mutex // by owner: his sessions are told of changes in the order they were made in
+	c     Config
+	cache *cache
+	locks im.Locks // an owner's sessions are told of changes in the order they were made in
 }
 
 // New makes the lists.
@@ -75,8 +68,11 @@ func New(c Config) *Lists {
 	if c.Sessions == nil {
 		c.Sessions = nobody{}
 	}
-	if c.Presence == nil {
-		c.Presence = nobody{}
+	if c.Hide == nil {
+		c.Hide = func(context.Context, jid.JID, jid.JID) {}
+	}
+	if c.Show == nil {
+		c.Show = func(context.Context, jid.JID, jid.JID) {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -84,15 +80,13 @@ func New(c Config) *Lists {
 	if c.ID == nil {
 		c.ID = rand.Text
 	}
-	return &Lists{c: c, seed: maphash.MakeSeed(), cache: newCache(c.Cached)}
+	return &Lists{c: c, cache: newCache(c.Cached)}
 }
 
-// nobody is connected, and nobody sees.
+// nobody is connected.
 type nobody struct{}
 
-func (nobody) Of(jid.JID) []*im.Session               { return nil }
-func (nobody) Hide(context.Context, jid.JID, jid.JID) {}
-func (nobody) Show(context.Context, jid.JID, jid.JID) {}
+func (nobody) Of(jid.JID) []*im.Session { return nil }
 
 // Blocks says whether the account owner has blocked other.
 func (l *Lists) Blocks(ctx context.Context, owner, other jid.JID) (bool, error) {
@@ -118,17 +112,11 @@ func (l *Lists) list(ctx context.Context, owner jid.JID) (set, error) {
 	return s, nil
 }
 
-// change is held while an owner's list changes.
-func (l *Lists) change(owner jid.JID) *sync.Mutex {
-	return &l.changing[maphash.Comparable(l.seed, owner)%uint64(len(l.changing))]
-}
-
 // Forget drops the list of an account that is gone.
 func (l *Lists) Forget(ctx context.Context, a core.Address) error {
 	owner := address.JID(a)
-	changing := l.change(owner)
-	changing.Lock()
-	defer changing.Unlock()
+	unlock := l.locks.Lock(owner)
+	defer unlock()
 	_, err := l.c.Store.Remove(ctx, owner, nil)
 	l.cache.drop(owner)
 	return err

@@ -32,17 +32,20 @@ func (l *Lists) get(ctx context.Context, s *im.Session, st *xmpp.Stanza) (string
 		return "", bad("the list is read by a get")
 	}
 	owner := st.From().Bare()
-	changing := l.change(owner) // no change may fall between what is told and what is heard of
-	changing.Lock()
-	defer changing.Unlock()
+	unlock := l.locks.Lock(owner)
+	defer unlock()
 	list, err := l.list(ctx, owner)
 	if err != nil {
 		return "", err
 	}
-	if s != nil {
-		s.Set(im.Blocklist, true)
+	payload := command("blocklist", list.sorted())
+	if s == nil {
+		return payload, nil
 	}
-	return command("blocklist", list.sorted()), nil
+	// A change that comes next may not be heard of before this.
+	s.Set(im.Blocklist, true)
+	s.Send(st.Result(payload))
+	return "", im.ErrAnswered
 }
 
 func (l *Lists) block(ctx context.Context, _ *im.Session, st *xmpp.Stanza) (string, error) {
@@ -59,9 +62,8 @@ func (l *Lists) block(ctx context.Context, _ *im.Session, st *xmpp.Stanza) (stri
 			return "", &xmpp.StanzaError{Condition: xmpp.NotAcceptable, Text: "an account can't block itself"} // xep0191#5
 		}
 	}
-	changing := l.change(owner)
-	changing.Lock()
-	defer changing.Unlock()
+	unlock := l.locks.Lock(owner)
+	defer unlock()
 	added, err := l.c.Store.Add(ctx, owner, items, l.c.Items, l.c.Now())
 	if errors.Is(err, ErrFull) {
 		return "", &xmpp.StanzaError{Condition: xmpp.ResourceConstraint, Text: "the block list would be too long"}
@@ -71,7 +73,7 @@ func (l *Lists) block(ctx context.Context, _ *im.Session, st *xmpp.Stanza) (stri
 	}
 	l.cache.drop(owner)
 	for _, j := range added {
-		l.c.Presence.Hide(ctx, owner, j)
+		l.c.Hide(ctx, owner, j)
 	}
 	l.push(owner, command("block", items))
 	return "", nil
@@ -83,9 +85,8 @@ func (l *Lists) unblock(ctx context.Context, _ *im.Session, st *xmpp.Stanza) (st
 		return "", err
 	}
 	owner := st.From().Bare()
-	changing := l.change(owner)
-	changing.Lock()
-	defer changing.Unlock()
+	unlock := l.locks.Lock(owner)
+	defer unlock()
 	removed, err := l.c.Store.Remove(ctx, owner, items) // none are all (xep0191#3.5)
 	if err != nil {
 		return "", err
@@ -97,7 +98,7 @@ func (l *Lists) unblock(ctx context.Context, _ *im.Session, st *xmpp.Stanza) (st
 	}
 	for _, j := range removed {
 		if !left.has(owner, j) {
-			l.c.Presence.Show(ctx, owner, j)
+			l.c.Show(ctx, owner, j)
 		}
 	}
 	l.push(owner, command("unblock", items))

@@ -13,20 +13,16 @@ import (
 	"parley/xmpp/jid"
 )
 
-// Contacts says whether other may see the presence of the account owner.
-type Contacts interface {
-	Subscribed(ctx context.Context, owner, other jid.JID) (bool, error)
-}
-
 // Sessions finds an account's connected resources.
 type Sessions interface {
 	Of(bare jid.JID) []*im.Session
 }
 
-// Config of discovery. Contacts and Sessions are needed; every other zero value takes its default.
+// Config of discovery. Subscribed and Sessions are needed; every other zero value takes its default.
 type Config struct {
-	Contacts Contacts
-	Sessions Sessions
+	// Subscribed says whether other may see the presence of the account owner.
+	Subscribed func(ctx context.Context, owner, other jid.JID) (bool, error)
+	Sessions   Sessions
 	// Services are those of all others, whose features are told.
 	Services []im.Service
 	// Items are what else can be found at one of our domains.
@@ -116,7 +112,7 @@ func (d *Disco) place(ctx context.Context, st *xmpp.Stanza) (at im.Place, node s
 	case to.Local == "":
 		return im.Server, node, nil
 	}
-	may, err := d.c.Contacts.Subscribed(ctx, to.Bare(), from.Bare())
+	may, err := d.c.Subscribed(ctx, to.Bare(), from.Bare())
 	if err == nil && !may {
 		err = &xmpp.StanzaError{Condition: xmpp.ServiceUnavailable}
 	}

@@ -22,7 +22,7 @@ var (
 // contacts are who sees whom: "owner other".
 type contacts map[string]bool
 
-func (c contacts) Subscribed(_ context.Context, owner, other jid.JID) (bool, error) {
+func (c contacts) subscribed(_ context.Context, owner, other jid.JID) (bool, error) {
 	if owner.Local == "broken" {
 		return false, errDisk
 	}
@@ -47,8 +47,8 @@ func open(t *testing.T) *Disco {
 		}
 	}
 	return New(Config{
-		Contacts: contacts{"bob@example.org alice@example.org": true},
-		Sessions: table,
+		Subscribed: contacts{"bob@example.org alice@example.org": true}.subscribed,
+		Sessions:   table,
 		Services: []im.Service{
 			{At: im.Server | im.Own, Features: []string{"urn:x"}},
 			{At: im.Account, Features: []string{"urn:y", "urn:x"}},
