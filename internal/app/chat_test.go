@@ -16,6 +16,7 @@ import (
 	"parley/xmpp"
 	"parley/xmpp/im"
 	"parley/xmpp/jid"
+	"parley/xmpp/xmpptest"
 )
 
 // phoneApp is a connection that keeps what it gets, and ends when it is told to.
@@ -333,5 +334,48 @@ func TestTheEchoIsAContactIfItIsOn(t *testing.T) {
 	c.Echo.Enabled = false
 	if _, ok := chatEntity(c)(j); ok || chatItems(c) != nil {
 		t.Error("there is an echo although it is off")
+	}
+}
+
+func TestARealAppIsShownUntilItsAccountIsDeleted(t *testing.T) {
+	t.Parallel()
+	a := open(t, settings(t))
+	defer stop(t, a)
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.users().Create(t.Context(), alice, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	server := a.Addresses()["xmpp"][0]
+	stays, leaves := xmpptest.TCP(t, alice.String(), server, nil), xmpptest.TCP(t, alice.String(), server, nil)
+	stays.Login("secret", "stays")
+	leaves.Login("secret", "leaves")
+	leaves.Enable(true)
+	leaves.Cut()
+	var states []string
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		d, err := a.users().Show(t.Context(), alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states = nil
+		for _, s := range d.Sessions {
+			states = append(states, fmt.Sprintf("%s %s encrypted %v by %s, waiting %v", s.Resource, s.Network, s.Encrypted, s.Mechanism, s.Waiting))
+		}
+		want := []string{"stays TLS encrypted true by SCRAM-SHA-256-PLUS, waiting false", "leaves TLS encrypted true by SCRAM-SHA-256-PLUS, waiting true"}
+		if slices.Equal(states, want) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the sessions are %q, want %q", states, want)
+		}
+	}
+	if err := a.users().Delete(t.Context(), alice); err != nil {
+		t.Fatal(err)
+	}
+	stays.ExpectEnd("not-authorized")
+	if n := a.sessions.Count(); n != 0 {
+		t.Errorf("%d sessions of a deleted account are left", n)
 	}
 }

@@ -164,6 +164,13 @@ func (s *session) hibernate() {
 	s.after(s.within)
 }
 
+// Waiting implements im.Waiter.
+func (s *session) Waiting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn == nil && !s.ended
+}
+
 // resume has an earlier session of the account go on over this connection (xep0198#5). If that can't be, the client may
 // still bind a resource.
 func (n *negotiation) resume(raw *xmpp.Raw) (*session, error) {

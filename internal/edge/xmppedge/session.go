@@ -54,7 +54,10 @@ func (i *item) len() int {
 	return len(i.text)
 }
 
-var _ im.Outbox = (*session)(nil)
+var (
+	_ im.Outbox = (*session)(nil)
+	_ im.Waiter = (*session)(nil)
+)
 
 // Send implements im.Outbox.
 func (s *session) Send(st *xmpp.Stanza, done func(ok bool)) {
