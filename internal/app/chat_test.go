@@ -379,3 +379,29 @@ func TestARealAppIsShownUntilItsAccountIsDeleted(t *testing.T) {
 		t.Errorf("%d sessions of a deleted account are left", n)
 	}
 }
+
+func TestTheEchoBecomesAContactAtOnceAndIsAlwaysThere(t *testing.T) {
+	t.Parallel()
+	a := open(t, settings(t))
+	defer stop(t, a)
+	if err := a.users().Create(t.Context(), alice, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	echo := jid.JID{Local: "echo", Domain: "localhost"}
+	first := connect(t, a, "alice", "x")
+	first.says(t, "", jid.JID{})
+	first.says(t, "subscribe", echo)
+	again := connect(t, a, "alice", "y")
+	again.says(t, "", jid.JID{})
+	for _, p := range []*phoneApp{first, again} {
+		p.mu.Lock()
+		if !slices.ContainsFunc(p.got, func(text string) bool { return strings.HasPrefix(text, "<presence from='echo@localhost/echo'") }) {
+			t.Errorf("%s does not see the echo: %q", p.session.JID(), p.got)
+		}
+		p.mu.Unlock()
+	}
+	first.says(t, "unsubscribe", echo)
+	if s, err := a.roster.Standing(t.Context(), first.session.JID().Bare(), echo); err != nil || s.State.SeesContact() {
+		t.Errorf("after unsubscribing she stands to it like %+v, %v", s, err)
+	}
+}
