@@ -126,6 +126,22 @@ func (p *Presence) explain(who jid.JID, err error) *xmpp.StanzaError {
 	return &xmpp.StanzaError{Condition: xmpp.InternalServerError}
 }
 
+// Sees says whether somebody may know that an account is here: by a subscription, or because one of its sessions told
+// him (rfc6121#8.5.3.1).
+func (p *Presence) Sees(ctx context.Context, owner, other jid.JID) (bool, error) {
+	owner = owner.Bare()
+	if other.Bare() == owner {
+		return true, nil
+	}
+	for _, s := range p.c.Sessions.Of(owner) {
+		if s.IsDirected(other) {
+			return true, nil
+		}
+	}
+	standing, err := p.c.Roster.Standing(ctx, owner, other.Bare())
+	return standing.State.IsSeen(), err
+}
+
 // here says whether an account of this server has the address.
 func (p *Presence) here(ctx context.Context, bare jid.JID) (bool, error) {
 	if bare.Local == "" || !p.c.Local(bare.Domain) || p.entity(bare) != nil {
@@ -150,7 +166,7 @@ func (p *Presence) blocked(ctx context.Context, from, to jid.JID) bool {
 }
 
 func (p *Presence) blocks(ctx context.Context, owner, other jid.JID) bool {
-	if p.c.Block == nil || owner.Local == "" || !p.c.Local(owner.Domain) {
+	if p.c.Block == nil || owner.Local == "" || owner == other.Bare() || !p.c.Local(owner.Domain) {
 		return false
 	}
 	blocks, err := p.c.Block.Blocks(ctx, owner, other)

@@ -23,7 +23,8 @@ type turn struct {
 func (p *Presence) turn(ctx context.Context, depth int, f func(*turn) error, accounts ...jid.JID) error {
 	t := &turn{p: p, ctx: ctx, depth: depth}
 	err := func() error {
-		defer p.locks.Lock(accounts...)()
+		unlock := p.locks.Lock(accounts...)
+		defer unlock()
 		return f(t)
 	}()
 	for _, st := range t.replies {

@@ -247,9 +247,11 @@ func (w *world) friends(a, b string) {
 func describe(st *xmpp.Stanza) string {
 	short := func(j jid.JID) string { return strings.Replace(j.String(), "@example.org", "", 1) }
 	if st.Type() == "error" {
-		for _, e := range st.Find(xmpp.NSClient, "error").Children {
-			return st.Kind().String() + " error " + e.Local + " of " + short(st.From())
+		condition := "unknown"
+		if e := st.Find(xmpp.NSClient, "error"); e != nil && len(e.Children) > 0 {
+			condition = e.Children[0].Local
 		}
+		return st.Kind().String() + " error " + condition + " of " + short(st.From())
 	}
 	if st.Kind() == xmpp.Presence {
 		typ := st.Type()

@@ -28,7 +28,8 @@ type event struct {
 // change makes one: f says what becomes of the accounts' rosters; then tell hears of each step, and clients of what they are
 // shown of it, in order.
 func (r *Rosters) change(ctx context.Context, accounts []jid.JID, f func(*change) error, tell func(jid.JID, roster.Step)) error {
-	defer r.locks.Lock(accounts...)()
+	unlock := r.locks.Lock(accounts...)
+	defer unlock()
 	c := &change{r: r, now: r.c.Now().UnixMilli(), drafts: map[jid.JID]*draft{}}
 	for _, a := range accounts {
 		if c.drafts[a] != nil {

@@ -136,7 +136,8 @@ func (r *Rosters) book(ctx context.Context, owner jid.JID) (*book, error) {
 	if b := r.cache.get(owner); b != nil {
 		return b, nil
 	}
-	defer r.locks.Lock(owner)()
+	unlock := r.locks.Lock(owner)
+	defer unlock()
 	return r.lockedBook(ctx, owner)
 }
 

@@ -34,7 +34,8 @@ func (r *Rosters) handle(ctx context.Context, s *im.Session, st *xmpp.Stanza) (s
 // (rfc6121#2.6.3). It sends the answer itself, since no change may come between that and the roster it shows.
 func (r *Rosters) get(ctx context.Context, s *im.Session, st *xmpp.Stanza, query *xmpp.Element) error {
 	owner := s.JID().Bare()
-	defer r.locks.Lock(owner)()
+	unlock := r.locks.Lock(owner)
+	defer unlock()
 	b, err := r.lockedBook(ctx, owner)
 	if err != nil {
 		return err
