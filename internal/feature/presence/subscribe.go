@@ -97,7 +97,7 @@ func (a *aftermath) step(owner, peer jid.JID, st *xmpp.Stanza, s roster.Step) {
 			a.later = append(a.later, func() { a.t.hide(owner, peer) }) // rfc6121#3.3.3
 		}
 	}
-	if s.After.State.IsSeen() && (s.Auto || !s.Before.State.IsSeen()) {
+	if s.Out && s.After.State.IsSeen() && (s.Auto || !s.Before.State.IsSeen()) {
 		a.later = append(a.later, func() { a.t.show(owner, peer) }) // rfc6121#3.1.5
 	}
 }

@@ -19,7 +19,7 @@ type change struct {
 
 // event is what has to be told after the change is on disk.
 type event struct {
-	contact jid.JID
+	contact jid.JID // of the one who spoke first
 	step    roster.Step
 	push    *push // nil: nothing is shown of it
 	quiet   bool  // there is no step, only a push
@@ -119,7 +119,7 @@ func (c *change) exchange(t roster.Talk, shown bool) error {
 		if s.Second {
 			d, contact = to, t.From
 		}
-		e := event{contact: contact, step: s}
+		e := event{contact: t.To, step: s}
 		visible, err := c.apply(d, contact, s, t.Request)
 		if err != nil {
 			return err
