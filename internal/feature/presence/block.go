@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"slices"
 
 	"parley/xmpp/im"
 	"parley/xmpp/jid"
@@ -11,61 +12,95 @@ import (
 // Hide has an account and somebody whom it has blocked leave for each other (xep0191#3.3): nothing is said to who
 // had seen nothing. other is as it stands on a block list, and may be a domain.
 func (p *Presence) Hide(ctx context.Context, owner, other jid.JID) {
+	if err := p.Block(ctx, owner, []jid.JID{other}, func() error { return nil }); err != nil {
+		p.c.Log.Error("presence not hidden", "account", owner.Bare().String(), "err", err)
+	}
+}
+
+// Block is Hide that puts the others on the block list too: store does, and ends it all if it fails. Nobody of them says
+// anything meanwhile, so that no leaving is lost between the two.
+func (p *Presence) Block(ctx context.Context, owner jid.JID, others []jid.JID, store func() error) error {
 	owner = owner.Bare()
-	p.eachMatch(ctx, owner, other, func(t *turn, contact jid.JID, s roster.State) {
-		if s.IsSeen() {
-			t.part(owner, contact, other)
-		}
-		if s.SeesContact() {
-			t.partFrom(contact, owner, other)
-		}
-	})
-	err := p.turn(ctx, 0, func(t *turn) error {
-		for _, s := range p.c.Sessions.Of(owner) {
-			t.undirect(s, other)
-		}
-		return nil
-	}, owner)
+	locked := []jid.JID{owner}
+	contacts, err := p.matching(ctx, owner, others)
 	if err != nil {
-		p.c.Log.Error("presence not hidden", "account", owner.String(), "err", err)
+		return err
+	}
+	for _, c := range contacts {
+		locked = append(locked, c.JID)
+	}
+	for _, j := range others {
+		if j.Local != "" {
+			locked = append(locked, j.Bare())
+		}
+	}
+	return p.turn(ctx, 0, func(t *turn) error {
+		if err := store(); err != nil {
+			return err
+		}
+		contacts, err := p.matching(ctx, owner, others)
+		for _, c := range contacts {
+			t.conceal(owner, c, others)
+		}
+		for _, s := range p.c.Sessions.Of(owner) {
+			t.undirect(s, others)
+		}
+		return err
+	}, locked...)
+}
+
+// matching are an account's contacts whom addresses on a block list mean, or some of whose sessions.
+func (p *Presence) matching(ctx context.Context, owner jid.JID, others []jid.JID) (list []*roster.Contact, err error) {
+	contacts, err := p.c.Roster.Contacts(ctx, owner)
+	for _, c := range contacts {
+		if c.JID != owner && slices.ContainsFunc(others, func(o jid.JID) bool {
+			return o.Domain == c.JID.Domain && (o.Local == "" || o.Local == c.JID.Local)
+		}) {
+			list = append(list, c)
+		}
+	}
+	return list, err
+}
+
+func (t *turn) conceal(owner jid.JID, c *roster.Contact, others []jid.JID) {
+	for _, o := range others {
+		if c.State.IsSeen() {
+			t.part(owner, c.JID, o)
+		}
+		if c.State.SeesContact() {
+			t.partFrom(c.JID, owner, o)
+		}
 	}
 }
 
 // Show has an account and somebody whom it no longer blocks see each other again, as far as they may (xep0191#3.4).
 func (p *Presence) Show(ctx context.Context, owner, other jid.JID) {
 	owner = owner.Bare()
-	p.eachMatch(ctx, owner, other, func(t *turn, contact jid.JID, s roster.State) {
-		if s.IsSeen() {
-			t.show(owner, contact)
-		}
-		if s.SeesContact() {
-			t.show(contact, owner) // of accounts here; others are not asked again
-		}
-	})
-}
-
-// eachMatch runs f for each contact that an address on a block list means, with both locked.
-func (p *Presence) eachMatch(ctx context.Context, owner, other jid.JID, f func(*turn, jid.JID, roster.State)) {
-	contacts, err := p.c.Roster.Contacts(ctx, owner)
+	contacts, err := p.matching(ctx, owner, []jid.JID{other})
 	if err != nil {
 		p.c.Log.Error("roster not read", "account", owner.String(), "err", err)
-		return
 	}
 	for _, c := range contacts {
-		if c.JID.Domain != other.Domain || other.Local != "" && other.Local != c.JID.Local || !p.reaches(c.JID) {
-			continue
-		}
-		err := p.turn(ctx, 0, func(t *turn) error {
-			now, err := p.c.Roster.Standing(ctx, owner, c.JID)
-			if err == nil {
-				f(t, c.JID, now.State)
-			}
-			return err
-		}, owner, c.JID)
-		if err != nil {
-			p.c.Log.Error("roster not read", "account", owner.String(), "err", err)
+		if err := p.reveal(ctx, owner, c.JID); err != nil {
+			p.c.Log.Error("presence not shown", "account", owner.String(), "err", err)
 		}
 	}
+}
+
+func (p *Presence) reveal(ctx context.Context, owner, contact jid.JID) error {
+	if !p.reaches(contact) {
+		return nil
+	}
+	return p.turn(ctx, 0, func(t *turn) error {
+		s, err := p.c.Roster.Standing(ctx, owner, contact)
+		if s.State.IsSeen() {
+			t.show(owner, contact)
+		}
+		if s.State.SeesContact() {
+			t.show(contact, owner) // of accounts here; others are not asked again
+		}
+		return err
+	}, owner, contact)
 }
 
 // matches says whether a block list's address means a session (xep0191#6).
@@ -77,10 +112,10 @@ func matches(other, full jid.JID) bool {
 // part has an account's sessions leave for those of a contact that were blocked. The block holds already, so what is said
 // last goes past it.
 func (t *turn) part(owner, contact, other jid.JID) {
-	for _, s := range t.p.c.Sessions.Of(owner) {
-		if s.Availability() == nil {
-			continue
-		}
+	if other.Domain != contact.Domain || other.Local != "" && other.Local != contact.Local {
+		return
+	}
+	for _, s := range t.p.seen.of(owner) {
 		if t.p.elsewhere(contact) {
 			t.out(unavailable(s.JID(), contact.With(other.Resource)))
 			continue
@@ -95,8 +130,8 @@ func (t *turn) part(owner, contact, other jid.JID) {
 
 // partFrom has those sessions of a contact that were blocked leave for an account.
 func (t *turn) partFrom(contact, owner, other jid.JID) {
-	for _, o := range t.p.c.Sessions.Of(contact) {
-		if o.Availability() == nil || !matches(other, o.JID()) {
+	for _, o := range t.p.seen.of(contact) {
+		if !matches(other, o.JID()) {
 			continue
 		}
 		for _, s := range t.p.c.Sessions.Of(owner) {
@@ -108,9 +143,9 @@ func (t *turn) partFrom(contact, owner, other jid.JID) {
 }
 
 // undirect has a session leave for those it told of itself.
-func (t *turn) undirect(s *im.Session, other jid.JID) {
+func (t *turn) undirect(s *im.Session, others []jid.JID) {
 	for _, j := range s.TakeDirected() {
-		if !matches(other, j) {
+		if !slices.ContainsFunc(others, func(o jid.JID) bool { return matches(o, j) }) {
 			s.Direct(j, t.p.c.Directed)
 			continue
 		}

@@ -33,6 +33,9 @@ func (p *Presence) available(ctx context.Context, s *im.Session, st *xmpp.Stanza
 			now.Since = before.Since
 		}
 		s.SetAvailability(now)
+		if before == nil {
+			p.seen.add(s)
+		}
 		t.broadcast(s, st, contacts)
 		if before == nil {
 			t.welcome(s, contacts)
@@ -95,7 +98,7 @@ func (t *turn) broadcast(s *im.Session, st *xmpp.Stanza, contacts []*roster.Cont
 // welcome tells a session that has just become available what its account's other sessions say, and who waits for an answer
 // (rfc6121#3.1.3).
 func (t *turn) welcome(s *im.Session, contacts []*roster.Contact) {
-	for _, o := range t.p.c.Sessions.Of(s.JID()) {
+	for _, o := range t.p.seen.of(s.JID().Bare()) {
 		if a := o.Availability(); a != nil && o != s {
 			s.Send(to(a.Stanza, s.JID()))
 		}
@@ -134,7 +137,7 @@ func (p *Presence) Ended(ctx context.Context, s *im.Session) {
 // leave tells everybody who has seen the session that it is not available any more.
 func (t *turn) leave(s *im.Session, st *xmpp.Stanza) (err error) {
 	var contacts []*roster.Contact
-	if s.Availability() != nil {
+	if t.p.seen.remove(s) {
 		if contacts, err = t.p.c.Roster.Contacts(t.ctx, s.JID().Bare()); err != nil {
 			t.p.c.Log.Error("roster not read", "account", s.JID().Bare().String(), "err", err)
 		}

@@ -69,6 +69,7 @@ type Config struct {
 type Presence struct {
 	c     Config
 	locks im.Locks
+	seen  seen
 }
 
 // New makes it.

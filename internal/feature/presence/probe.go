@@ -64,7 +64,7 @@ func (t *turn) answer(probe *xmpp.Stanza, spoken bool) error {
 		}
 	}
 	found := false
-	for _, s := range t.p.c.Sessions.Of(owner) {
+	for _, s := range t.p.seen.of(owner) {
 		a := s.Availability()
 		if a == nil || !probe.To().IsBare() && s.JID() != probe.To() {
 			continue

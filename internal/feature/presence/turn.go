@@ -98,7 +98,7 @@ func unavailable(from, to jid.JID) *xmpp.Stanza {
 
 // show sends the presence of an account's sessions to somebody.
 func (t *turn) show(owner, whom jid.JID) {
-	for _, s := range t.p.c.Sessions.Of(owner) {
+	for _, s := range t.p.seen.of(owner) {
 		if a := s.Availability(); a != nil {
 			t.send(to(a.Stanza, whom))
 		}
@@ -107,9 +107,7 @@ func (t *turn) show(owner, whom jid.JID) {
 
 // hide has an account's sessions leave for somebody.
 func (t *turn) hide(owner, whom jid.JID) {
-	for _, s := range t.p.c.Sessions.Of(owner) {
-		if s.Availability() != nil {
-			t.send(unavailable(s.JID(), whom))
-		}
+	for _, s := range t.p.seen.of(owner) {
+		t.send(unavailable(s.JID(), whom))
 	}
 }

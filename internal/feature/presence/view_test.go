@@ -111,13 +111,17 @@ func (c *crowd) act(name, op, other string, n int) {
 		c.status[name] = fmt.Sprint("status ", n)
 		c.mu.Unlock()
 		x.say(fmt.Sprintf("<presence><status>status %d</status></presence>", n))
-	case "block", "unblock":
-		c.block(account, other, op == "block")
-		if op == "block" {
-			c.presence.Hide(context.Background(), address(c.t, account), address(c.t, other))
-		} else {
-			c.presence.Show(context.Background(), address(c.t, account), address(c.t, other))
+	case "block":
+		err := c.presence.Block(context.Background(), address(c.t, account), []jid.JID{address(c.t, other)}, func() error {
+			c.block(account, other, true)
+			return nil
+		})
+		if err != nil {
+			c.t.Error(err)
 		}
+	case "unblock":
+		c.block(account, other, false)
+		c.presence.Show(context.Background(), address(c.t, account), address(c.t, other))
 	case "remove":
 		x.say("<iq type='set' id='r'><query xmlns='jabber:iq:roster'><item jid='" + address(c.t, other).String() + "' subscription='remove'/></query></iq>")
 	case "name":
