@@ -102,8 +102,11 @@ func TestABlockOfADomain(t *testing.T) {
 	w.block("alice", "example.com", true)
 	w.presence.Hide(t.Context(), address(t, "alice"), address(t, "example.com"))
 	w.wantRemote("unavailable alice/a to bob@example.com", "unavailable alice/a to room@example.com/alice")
+	alice.say("<presence><status>secret</status></presence>")
+	w.wantRemote("available alice/a secret to dan@example.net")
+	w.block("alice", "example.com", false)
 	w.presence.Show(t.Context(), address(t, "alice"), address(t, "example.com"))
-	w.wantRemote("available alice/a to bob@example.com")
+	w.wantRemote("available alice/a secret to bob@example.com")
 }
 
 func TestARequestOfWhoIsBlockedIsNotHeard(t *testing.T) {

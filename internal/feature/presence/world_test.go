@@ -73,7 +73,12 @@ func newWorldOn(t testing.TB, d *db.DB, change ...func(*presence.Config)) *world
 func (w *world) Blocks(_ context.Context, owner, other jid.JID) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.blocks[[2]jid.JID{owner, other}] || w.blocks[[2]jid.JID{owner, other.Bare()}], nil
+	for _, j := range []jid.JID{other, other.Bare(), {Domain: other.Domain}} {
+		if w.blocks[[2]jid.JID{owner, j}] {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (w *world) block(owner, other string, on bool) {
