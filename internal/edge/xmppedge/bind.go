@@ -45,8 +45,8 @@ func (n *negotiation) bind(ctx context.Context, st *xmpp.Stanza, wanted string) 
 	s.im = im.NewSession(full, s, n.newInfo())
 	// Nothing is written before the result, which is first in the queue.
 	n.flushing = true
-	s.push(item{text: n.wire.form().Stanza(st.Result(
-		xmpp.NewBuilder(nil).Open("bind", xmpp.NSBind).Element("jid", "", full.String()).Close().String()))})
+	result := xmpp.NewBuilder(nil).Open("bind", xmpp.NSBind).Element("jid", "", full.String()).Close().String()
+	s.push(item{text: n.wire.form().Stanza(xmpp.Must(xmpp.IQ, xmpp.Header{ID: st.ID(), Type: "result"}, result))})
 	if !n.edge.add(s) {
 		return nil, shutdown()
 	}
@@ -55,6 +55,7 @@ func (n *negotiation) bind(ctx context.Context, st *xmpp.Stanza, wanted string) 
 		n.edge.running.Done()
 		return nil, err
 	}
+	n.bound.Store(true)
 	n.edge.log.Debug("session begins", "session", full.String(), "remote", n.remote, "network", n.network())
 	s.mu.Lock()
 	n.flushing = false
@@ -74,7 +75,9 @@ func (n *negotiation) enroll(ctx context.Context, s *session) error {
 		case err == nil:
 			return nil
 		case errors.Is(err, im.ErrTooMany):
-			return &xmpp.StanzaError{Condition: xmpp.ResourceConstraint, Text: "the account has too many sessions"} // rfc6120#7.6.2.1
+			if other = n.edge.waiting(s.im.JID()); other == nil {
+				return &xmpp.StanzaError{Condition: xmpp.ResourceConstraint, Text: "the account has too many sessions"} // rfc6120#7.6.2.1
+			}
 		case errors.Is(err, im.ErrClosed):
 			return shutdown()
 		case other == nil:
@@ -88,6 +91,25 @@ func (n *negotiation) enroll(ctx context.Context, s *session) error {
 		}
 	}
 	return &xmpp.StanzaError{Condition: xmpp.Conflict}
+}
+
+// waiting is the oldest session of an account that has no connection: it makes room for one that has.
+func (e *Edge) waiting(of jid.JID) *im.Session {
+	for _, other := range e.ports.Sessions.Of(of) {
+		e.mu.Lock()
+		s := e.sessions[other]
+		e.mu.Unlock()
+		if s != nil && !s.connected() {
+			return other
+		}
+	}
+	return nil
+}
+
+func (s *session) connected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn != nil
 }
 
 func (n *negotiation) newInfo() im.Info {

@@ -54,6 +54,7 @@ type conn struct {
 	info   atomic.Pointer[im.Info]
 	began  time.Time
 
+	bound    atomic.Bool // a session has it, and ends it
 	closing  atomic.Bool
 	handling sync.Mutex // held while a stanza is handled: who sets closing takes it to know that none is any more
 	writes   sync.Mutex // held by who writes
@@ -160,3 +161,12 @@ func (c *conn) over(err error) {
 
 // background runs f as a part of the edge. Something of the edge still runs when it is called.
 func (e *Edge) background(f func()) { e.running.Go(f) }
+
+// later runs f as a part of the edge, unless the connection is gone.
+func (c *conn) later(f func()) {
+	c.edge.mu.Lock()
+	defer c.edge.mu.Unlock()
+	if _, open := c.edge.conns[c]; open { // so something of the edge still runs
+		c.edge.background(f)
+	}
+}

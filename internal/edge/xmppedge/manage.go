@@ -153,7 +153,7 @@ func (s *session) enable(e sm.Enable) {
 func (e *Edge) remember(id string, s *session) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, alive := e.sessions[s]; alive {
+	if _, alive := e.sessions[s.im]; alive {
 		e.resumable[id] = s
 	}
 }
@@ -227,6 +227,7 @@ func (s *session) attach(c *conn, r sm.Resume, info im.Info) error {
 	s.unacked, s.fresh, s.ask, s.asked, s.answers = nil, 0, false, time.Time{}, 0
 	s.im.Moved(info)
 	s.conn = c
+	c.bound.Store(true)
 	s.wake()
 	return nil
 }

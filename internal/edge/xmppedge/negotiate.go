@@ -19,11 +19,11 @@ import (
 // (rfc6120#4.3).
 type negotiation struct {
 	*conn
-	host    string // that the stream is for, in Unicode
-	opened  bool   // our header was sent on the stream at hand
-	offered []sasl.Mechanism
-	bound   []sasl.Binding
-	tries   int // that failed
+	host     string // that the stream is for, in Unicode
+	opened   bool   // our header was sent on the stream at hand
+	offered  []sasl.Mechanism
+	bindings []sasl.Binding
+	tries    int // that failed
 
 	account   core.Address // once signed in
 	user      jid.JID
@@ -84,15 +84,20 @@ func (n *negotiation) step(ctx context.Context, raw *xmpp.Raw) (*session, error)
 		return n.resume(raw)
 	case name.Space == sm.NS:
 		return nil, n.say(sm.Failed(xmpp.UnexpectedRequest, nil)) // xep0198#3
-	case name.Space == xmpp.NSClient && n.signedIn() && name.Local == "iq":
+	case n.isStanza(name) && n.signedIn() && name.Local == "iq":
 		return n.iq(ctx, raw)
-	case name.Space == xmpp.NSClient && isStanza(name.Local):
+	case n.isStanza(name):
 		return nil, &xmpp.StreamError{Condition: xmpp.StreamNotAuthorized} // rfc6120#4.9.3.12
 	}
 	return nil, &xmpp.StreamError{Condition: xmpp.UnsupportedStanzaType} // rfc6120#4.9.3.24
 }
 
-func isStanza(local string) bool { return local == "message" || local == "presence" || local == "iq" }
+// isStanza says that an element of that name is one. In a frame, whose first element has to declare its namespace
+// (rfc7395#3.3.3), one without is taken for what it must be.
+func (c *conn) isStanza(name xmpp.Name) bool {
+	return (name.Local == "message" || name.Local == "presence" || name.Local == "iq") &&
+		(name.Space == xmpp.NSClient || name.Space == "" && c.wire.form() == stream.Framed)
+}
 
 // open waits for the client's header and answers it with ours and the features.
 func (n *negotiation) open() error {
@@ -180,9 +185,9 @@ func (n *negotiation) features() string {
 		}
 		b.Close()
 	}
-	if len(n.bound) > 0 {
+	if len(n.bindings) > 0 {
 		b.Open("sasl-channel-binding", nsBinding)
-		for _, c := range n.bound {
+		for _, c := range n.bindings {
 			b.Open("channel-binding", "").Attr("type", c.Type).Close()
 		}
 		b.Close()

@@ -16,9 +16,9 @@ import (
 
 // offer makes the list of mechanisms for the connection as it is, the best first (rfc6120#6.4.1).
 func (n *negotiation) offer() {
-	n.offered, n.bound = nil, nil
+	n.offered, n.bindings = nil, nil
 	if state, shown := n.wire.secured(); state != nil {
-		n.bound = sasl.Bindings(state, shown)
+		n.bindings = sasl.Bindings(state, shown)
 	}
 	users := &signIn{n}
 	if !n.encrypted() && !n.edge.cfg.WithoutTLS {
@@ -26,8 +26,8 @@ func (n *negotiation) offer() {
 	}
 	for _, plus := range []bool{true, false} {
 		for _, hash := range []string{"SHA-256", "SHA-1"} {
-			if !plus || len(n.bound) > 0 {
-				n.offered = append(n.offered, sasl.SCRAM{Users: users, Hash: hash, Plus: plus, Bindings: n.bound})
+			if !plus || len(n.bindings) > 0 {
+				n.offered = append(n.offered, sasl.SCRAM{Users: users, Hash: hash, Plus: plus, Bindings: n.bindings})
 			}
 		}
 	}
@@ -116,7 +116,7 @@ func (n *negotiation) response() (string, error) {
 			text = "=" // rfc6120#6.4.4: of a response, nothing is an empty one
 		}
 		return text, nil
-	case name.Space == xmpp.NSClient && isStanza(name.Local):
+	case n.isStanza(name):
 		return "", &xmpp.StreamError{Condition: xmpp.StreamNotAuthorized}
 	}
 	return "", sasl.Fail(sasl.MalformedRequest, "a response is expected", nil)

@@ -23,9 +23,11 @@ func (c *conn) serve(s *session) {
 		c.end(e)
 	case fault:
 		s.quit(c, e)
+	case errors.Is(err, errClosed):
+		s.left(c, false)
 	default:
-		s.left(c, !errors.Is(err, errClosed))
-		c.end(nil)
+		c.closing.Store(true) // nobody takes what would still be written
+		s.left(c, true)
 	}
 	c.wire.drain()
 }
@@ -75,7 +77,7 @@ func (s *session) read(c *conn) error {
 // element takes one of a bound stream.
 func (s *session) element(c *conn, raw *xmpp.Raw) error {
 	switch name := raw.Name(); {
-	case name.Space == xmpp.NSClient && isStanza(name.Local):
+	case c.isStanza(name):
 		return s.stanza(c, raw)
 	case name.Space == sm.NS:
 		return s.manage(c, raw)

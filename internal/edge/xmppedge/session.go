@@ -266,7 +266,7 @@ func (e *Edge) add(s *session) bool {
 	if e.closed.Load() {
 		return false
 	}
-	e.sessions[s] = struct{}{}
+	e.sessions[s.im] = s
 	e.running.Add(1)
 	return true
 }
@@ -278,7 +278,7 @@ func (e *Edge) forget(s *session) {
 	s.mu.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.sessions, s)
+	delete(e.sessions, s.im)
 	if id != "" {
 		delete(e.resumable, id)
 		e.past.add(id, s.account, handled)

@@ -217,7 +217,7 @@ func (t *tcp) park() {
 func (t *tcp) feed(b []byte) error {
 	if !t.until.IsZero() {
 		if t.heard += len(b); t.heard > t.edge.limits.Load().AuthBytes {
-			return &xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "too much is said before signing in"}
+			return tooMuch()
 		}
 	}
 	if t.scan == nil {
@@ -242,6 +242,10 @@ func (t *tcp) deadline() (time.Time, error) {
 		return t.begun.Add(l.StanzaTime), timeout("an element takes too long")
 	}
 	return time.Now().Add(l.Idle), nil
+}
+
+func tooMuch() *xmpp.StreamError {
+	return &xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "too much is said before signing in"}
 }
 
 func timeout(text string) *xmpp.StreamError {

@@ -62,12 +62,14 @@ func offersXMPP(h http.Header) bool {
 // serveWebSocket takes over a WebSocket connection. One without TLS counts as encrypted if it comes from this machine: from
 // the proxy that did it.
 func (e *Edge) serveWebSocket(ws *websocket.Conn, remote netip.AddrPort, secure bool) {
-	w := &webSocket{edge: e, ws: ws, until: time.Now().Add(e.limits.Load().AuthTime)}
+	w := &webSocket{edge: e, ws: ws, stranger: true}
 	w.ctx, w.cancel = context.WithCancel(e.ctx)
 	c := &conn{edge: e, wire: w, remote: remote, began: time.Now()}
 	c.info.Store(&im.Info{Network: "WebSocket", Source: remote, Encrypted: secure || remote.Addr().IsLoopback()})
-	w.pings = time.AfterFunc(e.limits.Load().Ping, func() { e.ping(c, w) })
-	w.stall = time.AfterFunc(e.limits.Load().AuthTime, w.abort)
+	w.pings = time.AfterFunc(e.limits.Load().Ping, func() { c.later(w.ping) })
+	w.stall = time.AfterFunc(e.limits.Load().AuthTime, func() {
+		c.later(func() { c.end(timeout("signing in, or an element, takes too long")) })
+	})
 	w.restart(false)
 	if !e.enter(c) {
 		w.abort()
@@ -85,10 +87,11 @@ type webSocket struct {
 	stall  *time.Timer // ends a connection whose element, or sign-in, takes too long
 	pings  *time.Timer
 
-	until  time.Time // when a stranger has to have a session; zero once it has one
-	limits xmpp.Limits
-	scan   *xmpp.Scanner
-	buf    *bytes.Buffer
+	stranger bool // there is no session yet
+	heard    int  // bytes of a stranger
+	limits   xmpp.Limits
+	scan     *xmpp.Scanner
+	buf      *bytes.Buffer
 }
 
 func (w *webSocket) form() stream.Form { return stream.Framed }
@@ -106,7 +109,7 @@ func (w *webSocket) restart(signedIn bool) {
 }
 
 func (w *webSocket) settle() {
-	w.until = time.Time{}
+	w.stranger = false
 	w.stall.Stop()
 }
 
@@ -116,13 +119,16 @@ func (w *webSocket) next() (xmpp.Event, *xmpp.Raw, error) {
 	if err != nil {
 		return xmpp.More, nil, err
 	}
-	if w.until.IsZero() {
+	if !w.stranger {
 		w.stall.Reset(w.edge.limits.Load().StanzaTime)
 		defer w.stall.Stop()
 	}
 	w.scan, w.buf = w.edge.pools.frame(), w.edge.pools.frameBuffer()
 	if _, err := w.buf.ReadFrom(r); err != nil {
 		return xmpp.More, nil, err
+	}
+	if w.heard += w.buf.Len(); w.stranger && w.heard > w.edge.limits.Load().AuthBytes {
+		return xmpp.More, nil, tooMuch()
 	}
 	if kind != websocket.MessageText {
 		return xmpp.More, nil, &xmpp.StreamError{Condition: xmpp.BadFormat, Text: "a frame is text"} // rfc7395#3.2
@@ -171,20 +177,14 @@ func (w *webSocket) write(b *batch) error {
 func (w *webSocket) probe() error { return nil }
 
 // ping finds out whether the peer is there, and keeps NATs and proxies between us open.
-func (e *Edge) ping(c *conn, w *webSocket) {
-	e.mu.Lock()
-	if _, open := e.conns[c]; open { // so something of the edge still runs
-		e.background(func() {
-			ctx, cancel := context.WithTimeout(w.ctx, e.limits.Load().DeadPeer)
-			defer cancel()
-			if err := w.ws.Ping(ctx); err != nil {
-				w.abort()
-				return
-			}
-			w.pings.Reset(e.limits.Load().Ping)
-		})
+func (w *webSocket) ping() {
+	ctx, cancel := context.WithTimeout(w.ctx, w.edge.limits.Load().DeadPeer)
+	defer cancel()
+	if err := w.ws.Ping(ctx); err != nil {
+		w.abort()
+		return
 	}
-	e.mu.Unlock()
+	w.pings.Reset(w.edge.limits.Load().Ping)
 }
 
 // farewell closes the WebSocket once the peer has closed it too (rfc7395#3.6).

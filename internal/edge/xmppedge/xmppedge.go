@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -82,7 +84,7 @@ type Edge struct {
 	mu        sync.Mutex
 	listeners []net.Listener
 	conns     map[*conn]struct{}
-	sessions  map[*session]struct{}
+	sessions  map[*im.Session]*session
 	resumable map[string]*session // by the id of XEP-0198
 	past      past
 }
@@ -94,7 +96,7 @@ func New(c Config, p Ports) *Edge {
 	}
 	e := &Edge{
 		cfg: c, ports: p, log: c.Log,
-		hosts: map[string]string{}, conns: map[*conn]struct{}{}, sessions: map[*session]struct{}{}, resumable: map[string]*session{},
+		hosts: map[string]string{}, conns: map[*conn]struct{}{}, sessions: map[*im.Session]*session{}, resumable: map[string]*session{},
 	}
 	for i, d := range c.Domains {
 		name, err := jid.Domain(d)
@@ -183,7 +185,8 @@ func (e *Edge) Stats() Stats {
 func (e *Edge) Close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed.Store(true)
-	listeners, conns, sessions := e.listeners, keys(e.conns), keys(e.sessions)
+	listeners, conns := e.listeners, slices.Collect(maps.Keys(e.conns))
+	sessions := slices.Collect(maps.Values(e.sessions))
 	e.mu.Unlock()
 	for _, l := range listeners {
 		_ = l.Close() // nothing is lost with it
@@ -193,7 +196,9 @@ func (e *Edge) Close(ctx context.Context) error {
 		s.End(shutdown())
 	}
 	for _, c := range conns {
-		c.end(shutdown()) // nothing, where the session has done so
+		if !c.bound.Load() {
+			c.end(shutdown())
+		}
 	}
 	done := make(chan struct{})
 	go func() {
@@ -215,14 +220,6 @@ func (e *Edge) Close(ctx context.Context) error {
 }
 
 func shutdown() *xmpp.StreamError { return &xmpp.StreamError{Condition: xmpp.SystemShutdown} }
-
-func keys[K comparable](m map[K]struct{}) []K {
-	all := make([]K, 0, len(m))
-	for k := range m {
-		all = append(all, k)
-	}
-	return all
-}
 
 // enter counts a connection; it is false if the edge is closed.
 func (e *Edge) enter(c *conn) bool {
