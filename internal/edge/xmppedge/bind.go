@@ -95,21 +95,12 @@ func (n *negotiation) enroll(ctx context.Context, s *session) error {
 
 // waiting is the oldest session of an account that has no connection: it makes room for one that has.
 func (e *Edge) waiting(of jid.JID) *im.Session {
-	for _, other := range e.ports.Sessions.Of(of) {
-		e.mu.Lock()
-		s := e.sessions[other]
-		e.mu.Unlock()
-		if s != nil && !s.connected() {
-			return other
+	for _, s := range e.ports.Sessions.Of(of) {
+		if s.Waiting() {
+			return s
 		}
 	}
 	return nil
-}
-
-func (s *session) connected() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.conn != nil
 }
 
 func (n *negotiation) newInfo() im.Info {

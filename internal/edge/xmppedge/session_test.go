@@ -130,10 +130,7 @@ func TestAnAccountHasOnlySoManySessions(t *testing.T) {
 func (w *world) waiting(t *testing.T, full jid.JID) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		w.mu.Lock()
-		s := w.sessions[w.table.Get(full)]
-		w.mu.Unlock()
-		if s != nil && !s.connected() {
+		if s := w.table.Get(full); s != nil && s.Waiting() {
 			return
 		}
 		if time.Now().After(end) {
