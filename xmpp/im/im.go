@@ -8,7 +8,6 @@ package im
 import (
 	"context"
 	"errors"
-	"time"
 
 	"parley/xmpp"
 	"parley/xmpp/jid"
@@ -35,7 +34,7 @@ type Handler func(ctx context.Context, s *Session, st *xmpp.Stanza) (payload str
 // nothing may come between that and what it sends next.
 var ErrAnswered = errors.New("im: the handler has answered")
 
-// Service is something that can be asked by iq.
+// Service is something that can be asked by iq. One without a Handle only has features.
 type Service struct {
 	xmpp.Name // of the request's payload
 	At        Place
@@ -49,8 +48,7 @@ type Copy struct {
 	Owner    jid.JID // the account, bare
 	With     jid.JID // who it came from, or goes to
 	Incoming bool
-	ID       string // its stanza-id by the owner (XEP-0359); later ones are greater as text
-	At       time.Time
+	Archived bool         // the owner's archive keeps it too, under the same ID
 	Origin   string       // its origin-id (XEP-0359); "" if it has none
-	Stanza   *xmpp.Stanza // with its stanza-id
+	Stanza   *xmpp.Stanza // as it came, without a stanza-id by the owner
 }
