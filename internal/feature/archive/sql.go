@@ -38,12 +38,14 @@ func insert(ctx context.Context, tx *sql.Tx, id im.ID, m message) error {
 	return nil
 }
 
+const byOrigin = `SELECT id, stanza FROM archive_message
+	WHERE owner = $1 AND origin = $2 AND origin <> '' ORDER BY id DESC LIMIT 1`
+
 // repeated looks at the last message that the account has sent with that origin-id.
 func repeated(ctx context.Context, tx *sql.Tx, c im.Copy) (im.ID, bool, error) {
 	var id int64
 	var text string
-	err := tx.QueryRowContext(ctx, `SELECT id, stanza FROM archive_message
-		WHERE owner = $1 AND origin = $2 AND origin <> '' ORDER BY id DESC LIMIT 1`, c.Owner.String(), c.Origin).Scan(&id, &text)
+	err := tx.QueryRowContext(ctx, byOrigin, c.Owner.String(), c.Origin).Scan(&id, &text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
 	}
@@ -66,8 +68,9 @@ type filter struct {
 }
 
 const (
-	columns  = `SELECT id, stanza FROM archive_message WHERE owner = $1 AND id > $2 AND id < $3`
-	number   = `SELECT count(*) FROM (SELECT 1 FROM archive_message WHERE owner = $1 AND id > $2 AND id < $3`
+	// With BETWEEN, SQLite goes by the peer's index where one is given; with two comparisons it does not.
+	columns  = `SELECT id, stanza FROM archive_message WHERE owner = $1 AND id BETWEEN $2 AND $3`
+	number   = `SELECT count(*) FROM (SELECT 1 FROM archive_message WHERE owner = $1 AND id BETWEEN $2 AND $3`
 	bare     = ` AND peer = $4`
 	full     = ` AND peer = $4 AND resource = $5`
 	first    = ` ORDER BY id LIMIT `
@@ -78,7 +81,7 @@ const (
 
 // query is the text of a query for what the filter says, and its parameters.
 func (f filter) query(begin, end string, limit int, tail string) (string, []any) {
-	args := []any{f.owner.String(), int64(f.after), int64(f.before)}
+	args := []any{f.owner.String(), int64(f.after) + 1, int64(f.before) - 1}
 	switch {
 	case f.with.IsZero():
 		return begin + end + "$4" + tail, append(args, limit)

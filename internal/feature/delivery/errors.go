@@ -13,7 +13,7 @@ import (
 )
 
 // accountOf is the account that an address is of.
-func accountOf(j jid.JID) (core.Address, error) { return address.New(j.Local, j.Domain) }
+func accountOf(j jid.JID) (core.Address, error) { return address.FromJID(j) }
 
 // fail answers a stanza with an error, unless nothing may be answered to it.
 func (d *Delivery) fail(s *im.Session, st *xmpp.Stanza, err error) {

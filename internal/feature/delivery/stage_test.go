@@ -142,6 +142,15 @@ func (s *stage) connect(full string, priority ...int8) *client {
 	return c
 }
 
+// silent is an available session that acknowledges nothing.
+func (s *stage) silent(full string) *client {
+	s.tb.Helper()
+	c := s.connect(full)
+	c.acknowledges = false
+	c.available(0)
+	return c
+}
+
 func address(text string) jid.JID {
 	j, err := jid.Parse(text)
 	if err != nil {

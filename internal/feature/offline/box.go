@@ -89,13 +89,14 @@ func (o *Store) Hand(c im.Copy, id im.ID, st *xmpp.Stanza, choose func() []*im.S
 	defer s.mu.Unlock()
 	s.mark = max(s.mark, id)
 	b := s.box(c.Owner)
+	chosen := choose()
 	if b.out[id] != nil {
 		return // a repetition of one that is with a session
 	}
 	b.rows++
 	b.changes++
 	e := &entry{}
-	for _, session := range choose() {
+	for _, session := range chosen {
 		switch d := b.drain(session); {
 		case b.isDead(session):
 		case d != nil && id > d.next:
