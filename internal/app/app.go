@@ -24,9 +24,11 @@ import (
 	"parley/internal/edge/webedge"
 	"parley/internal/edge/xmppedge"
 	"parley/internal/feature/account"
+	"parley/internal/feature/archive"
 	"parley/internal/feature/block"
 	"parley/internal/feature/guard"
 	"parley/internal/feature/location"
+	"parley/internal/feature/offline"
 	"parley/internal/feature/presence"
 	"parley/internal/feature/registrar"
 	"parley/internal/feature/roster"
@@ -50,6 +52,8 @@ type App struct {
 	presence *presence.Presence
 	block    *block.Lists
 	cards    *vcard.Cards
+	archive  *archive.Archive
+	offline  *offline.Store
 	guard    *guard.Guard
 	planner  planner
 	sip      *sipedge.Edge
@@ -195,7 +199,11 @@ func (a *App) build(ctx context.Context) error {
 		Addresses: address.FromSIP,
 		Anchor:    a.anchor(),
 	})
-	a.xmpp = a.newXMPP(nobody{}, "")
+	chat, features, err := a.newChat(ctx)
+	if err != nil {
+		return err
+	}
+	a.xmpp = a.newXMPP(chat, features)
 	a.web = webedge.New(webedge.Config{
 		TLS: a.cert.TLS(uint16(a.cfg.TLS.MinVersion)),
 		SIP: http.HandlerFunc(a.upgrade), XMPP: http.HandlerFunc(a.upgradeXMPP),
@@ -223,6 +231,8 @@ func (a *App) Start(ctx context.Context) error {
 	a.started = time.Now()
 	ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
 	a.background.Go(func() { a.location.Run(ctx) })
+	a.background.Go(func() { a.offline.Run(ctx) })
+	a.background.Go(func() { a.archive.Run(ctx) })
 	a.background.Go(func() { a.sip.Run(ctx) })
 	if err := a.admin.Start(ctx); err != nil {
 		return err

@@ -10,10 +10,14 @@ import (
 	"parley/internal/config"
 	"parley/internal/core"
 	"parley/internal/feature/about"
+	"parley/internal/feature/archive"
 	"parley/internal/feature/block"
+	"parley/internal/feature/carbons"
+	"parley/internal/feature/delivery"
 	"parley/internal/feature/disco"
 	"parley/internal/feature/echo"
 	"parley/internal/feature/location"
+	"parley/internal/feature/offline"
 	"parley/internal/feature/presence"
 	"parley/internal/feature/roster"
 	"parley/internal/feature/vcard"
@@ -54,9 +58,16 @@ func (a *App) openFeatures(ctx context.Context) error {
 		Hide: func(ctx context.Context, owner, other jid.JID) { a.presence.Hide(ctx, owner, other) },
 		Show: func(ctx context.Context, owner, other jid.JID) { a.presence.Show(ctx, owner, other) },
 	})
+	if a.archive, err = archive.Open(ctx, a.store.db, archive.Config{Log: a.log}, a.roster); err != nil {
+		return err
+	}
+	if a.offline, err = offline.Open(ctx, a.store.db, offline.Config{Log: a.log}, a.sessions); err != nil {
+		return err
+	}
 	a.presence = presence.New(presence.Config{
 		Sessions: a.sessions, Roster: a.roster, Block: a.block,
 		Local: a.servesJID, Exists: a.hasAccount, Entity: chatEntity(a.cfg), Log: a.log,
+		Available: []func(context.Context, *im.Session){a.offline.Available},
 	})
 	a.cards = vcard.New(vcard.Config{Store: cards})
 	return nil
@@ -85,6 +96,18 @@ func (a *App) hasAccount(ctx context.Context, bare jid.JID) (bool, error) {
 func (a *App) isSeen(ctx context.Context, owner, other jid.JID) (bool, error) {
 	s, err := a.roster.Standing(ctx, owner, other)
 	return s.State.IsSeen(), err
+}
+
+// newChat joins what takes part in a conversation. features are what the server's streams say of it.
+func (a *App) newChat(ctx context.Context) (chat *delivery.Delivery, features string, err error) {
+	copies := &carbons.Copier{Sessions: a.sessions}
+	services, caps := a.chatServices(a.archive.Services(), a.offline.Services(), copies.Services())
+	chat, err = delivery.New(ctx, a.store.db, delivery.Config{Serves: a.servesJID, Log: a.log}, delivery.Ports{
+		Accounts: a.store.accounts, Sessions: a.sessions, Presence: a.presence,
+		Blocks: a.block.Blocks, Sees: a.isSeen, Entity: chatEntity(a.cfg),
+		Archive: a.archive, Offline: a.offline, Carbons: copies,
+	}, services)
+	return chat, caps + roster.Features(), err
 }
 
 // chatServices are all that can be asked by iq: those of others, and the small ones; and the server's capabilities, as

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"parley/internal/address"
 	"parley/internal/config"
 	"parley/internal/core"
 	"parley/internal/feature/admission"
@@ -11,6 +12,7 @@ import (
 	"parley/internal/feature/echo"
 	"parley/internal/feature/location"
 	"parley/internal/feature/mode"
+	"parley/xmpp/jid"
 )
 
 // planner asks the routers that are in force.
@@ -49,7 +51,14 @@ func (a *App) keepers() []keeper {
 		{"roster", a.presence.Forget},
 		{"block", a.block.Forget},
 		{"vcard", a.cards.Forget},
+		{"archive", byJID(a.archive.Forget)},
+		{"offline", byJID(a.offline.Forget)},
 	}
+}
+
+// byJID is for features that know accounts by their JIDs.
+func byJID(f func(context.Context, jid.JID) error) func(context.Context, core.Address) error {
+	return func(ctx context.Context, a core.Address) error { return f(ctx, address.JID(a)) }
 }
 
 // services are the addresses that belong to the server.

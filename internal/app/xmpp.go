@@ -1,14 +1,11 @@
 package app
 
 import (
-	"context"
 	"net"
 
 	"parley/internal/address"
 	"parley/internal/config"
 	"parley/internal/edge/xmppedge"
-	"parley/xmpp"
-	"parley/xmpp/im"
 )
 
 // newXMPP makes the XMPP side. features stand in its streams' features for those who have signed in.
@@ -61,14 +58,3 @@ func bound(addr net.Addr, err error) (string, error) {
 	}
 	return addr.String(), nil
 }
-
-// nobody is a chat in which nothing can be asked and nobody is there (rfc6121#8.5).
-type nobody struct{}
-
-func (nobody) Handle(_ context.Context, s *im.Session, st *xmpp.Stanza) {
-	if st.Kind() != xmpp.Presence && !st.IsError() {
-		s.Send(st.Fail(&xmpp.StanzaError{Condition: xmpp.ServiceUnavailable}))
-	}
-}
-
-func (nobody) Ended(context.Context, *im.Session) {}

@@ -121,6 +121,16 @@ func (r *Rosters) Standing(ctx context.Context, owner, contact jid.JID) (roster.
 	return roster.Standing{}, nil
 }
 
+// IsContact says whether somebody is on an account's roster: who only asks to be is not.
+func (r *Rosters) IsContact(ctx context.Context, owner, other jid.JID) (bool, error) {
+	b, err := r.book(ctx, owner)
+	if err != nil {
+		return false, err
+	}
+	c := b.find(other.Bare())
+	return c != nil && c.Listed, nil
+}
+
 // Features are what a stream says of rosters to a client that has signed in, as XML.
 func Features() string {
 	return "<ver xmlns='" + roster.NSVersioning + "'/><sub xmlns='" + roster.NSPreApproval + "'/>"
