@@ -55,7 +55,9 @@ func (a *App) openFeatures(ctx context.Context) error {
 	})
 	a.block = block.New(block.Config{
 		Store: lists, Sessions: a.sessions,
-		Hide: func(ctx context.Context, owner, other jid.JID) { a.presence.Hide(ctx, owner, other) },
+		Hide: func(ctx context.Context, owner jid.JID, others []jid.JID, store func() ([]jid.JID, error)) error {
+			return a.presence.Hide(ctx, owner, others, store)
+		},
 		Show: func(ctx context.Context, owner, other jid.JID) { a.presence.Show(ctx, owner, other) },
 	})
 	if a.archive, err = archive.Open(ctx, a.store.db, archive.Config{Log: a.log}, a.roster); err != nil {

@@ -38,10 +38,12 @@ type Sessions interface {
 type Config struct {
 	Store    Store
 	Sessions Sessions // default: none
-	// Hide has an account seem offline to somebody, and Show has it seen again, as far as it is seen at all
-	// (xep0191#3.3, xep0191#3.4). other is as it stands on the list: it may be a domain, of which some may be blocked
-	// besides. Default: nobody is told.
-	Hide, Show func(ctx context.Context, owner, other jid.JID)
+	// Hide has store put others on the list, and the account seem offline to those that were added (xep0191#3.3). Both at
+	// once: a contact that left in between would seem to be here for ever. Default: nobody is told.
+	Hide func(ctx context.Context, owner jid.JID, others []jid.JID, store func() (added []jid.JID, err error)) error
+	// Show has the account seen again, as far as it is seen at all (xep0191#3.4). other is as it stood on the list: it
+	// may be a domain, of which some may be blocked besides. Default: nobody is told.
+	Show func(ctx context.Context, owner, other jid.JID)
 	// Items is how many addresses a list may have; default 1000.
 	Items int
 	// Request is how many addresses one request may name; default 200.
@@ -69,7 +71,10 @@ func New(c Config) *Lists {
 		c.Sessions = nobody{}
 	}
 	if c.Hide == nil {
-		c.Hide = func(context.Context, jid.JID, jid.JID) {}
+		c.Hide = func(_ context.Context, _ jid.JID, _ []jid.JID, store func() ([]jid.JID, error)) error {
+			_, err := store()
+			return err
+		}
 	}
 	if c.Show == nil {
 		c.Show = func(context.Context, jid.JID, jid.JID) {}

@@ -39,8 +39,12 @@ type world struct {
 	told  []string // of presence
 }
 
-func (w *world) hide(_ context.Context, owner, other jid.JID) {
-	w.told = append(w.told, fmt.Sprintf("%s hides from %s", owner, other))
+func (w *world) hide(_ context.Context, owner jid.JID, _ []jid.JID, store func() ([]jid.JID, error)) error {
+	added, err := store()
+	for _, other := range added {
+		w.told = append(w.told, fmt.Sprintf("%s hides from %s", owner, other))
+	}
+	return err
 }
 
 func (w *world) show(_ context.Context, owner, other jid.JID) {
@@ -360,8 +364,11 @@ func TestChangesFromSeveralSessionsAtOnceAreToldInOrder(t *testing.T) {
 	w.c.ID = func() string { return "x" }
 	desk, out := w.session("desk")
 	w.ask(desk, "get", request("blocklist"))
-	silent := func(context.Context, jid.JID, jid.JID) {}
-	w.c.Hide, w.c.Show = silent, silent
+	w.c.Hide = func(_ context.Context, _ jid.JID, _ []jid.JID, store func() ([]jid.JID, error)) error {
+		_, err := store()
+		return err
+	}
+	w.c.Show = func(context.Context, jid.JID, jid.JID) {}
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {

@@ -64,16 +64,16 @@ func (l *Lists) block(ctx context.Context, _ *im.Session, st *xmpp.Stanza) (stri
 	}
 	unlock := l.locks.Lock(owner)
 	defer unlock()
-	added, err := l.c.Store.Add(ctx, owner, items, l.c.Items, l.c.Now())
+	err = l.c.Hide(ctx, owner, items, func() ([]jid.JID, error) {
+		added, err := l.c.Store.Add(ctx, owner, items, l.c.Items, l.c.Now())
+		l.cache.drop(owner)
+		return added, err
+	})
 	if errors.Is(err, ErrFull) {
 		return "", &xmpp.StanzaError{Condition: xmpp.ResourceConstraint, Text: "the block list would be too long"}
 	}
 	if err != nil {
 		return "", err
-	}
-	l.cache.drop(owner)
-	for _, j := range added {
-		l.c.Hide(ctx, owner, j)
 	}
 	l.push(owner, command("block", items))
 	return "", nil

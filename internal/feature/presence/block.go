@@ -9,23 +9,18 @@ import (
 	"parley/xmpp/roster"
 )
 
-// Hide has an account and somebody whom it has blocked leave for each other (xep0191#3.3): nothing is said to who
-// had seen nothing. other is as it stands on a block list, and may be a domain.
-func (p *Presence) Hide(ctx context.Context, owner, other jid.JID) {
-	if err := p.Block(ctx, owner, []jid.JID{other}, func() error { return nil }); err != nil {
-		p.c.Log.Error("presence not hidden", "account", owner.Bare().String(), "err", err)
-	}
-}
-
-// Block is Hide that puts the others on the block list too: store does, and ends it all if it fails. Nobody of them says
-// anything meanwhile, so that no leaving is lost between the two.
-func (p *Presence) Block(ctx context.Context, owner jid.JID, others []jid.JID, store func() error) error {
+// Hide has an account block others: store puts them on its block list, and gives those that were not on it before. The
+// account and these leave for each other (xep0191#3.3); nothing is said to who had seen nothing. The others are as
+// they stand on the list, and may be domains.
+//
+// Nobody of them says anything while that goes on, so that no leaving is lost between the list and what is said.
+func (p *Presence) Hide(ctx context.Context, owner jid.JID, others []jid.JID, store func() (added []jid.JID, err error)) error {
 	owner = owner.Bare()
-	locked := []jid.JID{owner}
 	contacts, err := p.matching(ctx, owner, others)
 	if err != nil {
 		return err
 	}
+	locked := []jid.JID{owner}
 	for _, c := range contacts {
 		locked = append(locked, c.JID)
 	}
@@ -35,15 +30,9 @@ func (p *Presence) Block(ctx context.Context, owner jid.JID, others []jid.JID, s
 		}
 	}
 	return p.turn(ctx, 0, func(t *turn) error {
-		if err := store(); err != nil {
-			return err
-		}
-		contacts, err := p.matching(ctx, owner, others)
-		for _, c := range contacts {
-			t.conceal(owner, c, others)
-		}
-		for _, s := range p.c.Sessions.Of(owner) {
-			t.undirect(s, others)
+		added, err := store()
+		if err == nil {
+			t.conceal(owner, added)
 		}
 		return err
 	}, locked...)
@@ -62,14 +51,24 @@ func (p *Presence) matching(ctx context.Context, owner jid.JID, others []jid.JID
 	return list, err
 }
 
-func (t *turn) conceal(owner jid.JID, c *roster.Contact, others []jid.JID) {
-	for _, o := range others {
-		if c.State.IsSeen() {
-			t.part(owner, c.JID, o)
+// conceal has an account and those that it has just blocked leave for each other.
+func (t *turn) conceal(owner jid.JID, others []jid.JID) {
+	contacts, err := t.p.matching(t.ctx, owner, others)
+	if err != nil {
+		t.p.c.Log.Error("presence not hidden", "account", owner.String(), "err", err)
+	}
+	for _, c := range contacts {
+		for _, o := range others {
+			if c.State.IsSeen() {
+				t.part(owner, c.JID, o)
+			}
+			if c.State.SeesContact() {
+				t.partFrom(c.JID, owner, o)
+			}
 		}
-		if c.State.SeesContact() {
-			t.partFrom(c.JID, owner, o)
-		}
+	}
+	for _, s := range t.p.c.Sessions.Of(owner) {
+		t.undirect(s, others)
 	}
 }
 

@@ -20,8 +20,7 @@ func TestABlockedContactNeitherSeesNorIsSeen(t *testing.T) {
 	alice.take()
 	bob.take()
 	carol.take()
-	w.block("alice", "bob", true)
-	w.presence.Hide(t.Context(), address(t, "alice"), address(t, "bob"))
+	w.hide("alice", "bob")
 	alice.want("unavailable bob/b")
 	bob.want("unavailable alice/a", "unavailable alice/a") // as a contact, and as one who was told besides
 	carol.want()
@@ -61,7 +60,7 @@ func TestHidingFromWhoNeverSaw(t *testing.T) {
 		alice, bob := w.login("alice/a"), w.login("bob/b")
 		alice.take()
 		bob.take()
-		w.presence.Hide(t.Context(), address(t, "alice"), address(t, "bob"))
+		w.hide("alice", "bob")
 		a, b := len(alice.take()) > 0, len(bob.take()) > 0
 		wantA := r.state == "To" || r.state == "To + Pending In" || r.state == "Both"
 		wantB := r.state == "From" || r.state == "From + Pending Out" || r.state == "Both"
@@ -78,8 +77,7 @@ func TestABlockOfOneResource(t *testing.T) {
 	alice, phone, desk := w.login("alice/a"), w.login("bob/phone"), w.login("bob/desk")
 	phone.take()
 	alice.take()
-	w.block("alice", "bob/phone", true)
-	w.presence.Hide(t.Context(), address(t, "alice"), address(t, "bob/phone"))
+	w.hide("alice", "bob/phone")
 	alice.want("unavailable bob/phone")
 	phone.want("unavailable alice/a")
 	desk.want()
@@ -99,8 +97,7 @@ func TestABlockOfADomain(t *testing.T) {
 	alice.tell("subscribed", "dan@example.net")
 	alice.tell("", "room@example.com/alice")
 	w.remote = nil
-	w.block("alice", "example.com", true)
-	w.presence.Hide(t.Context(), address(t, "alice"), address(t, "example.com"))
+	w.hide("alice", "example.com")
 	w.wantRemote("unavailable alice/a to bob@example.com", "unavailable alice/a to room@example.com/alice")
 	alice.say("<presence><status>secret</status></presence>")
 	w.wantRemote("available alice/a secret to dan@example.net")
@@ -136,6 +133,26 @@ func TestEndingASubscriptionCountsPastABlock(t *testing.T) {
 	if a, b := w.standing("alice", "bob"), w.standing("bob", "alice"); a != "To" || b != "From" {
 		t.Errorf("they stand as %s and %s", a, b)
 	}
+}
+
+func TestAListThatCantBeWrittenHidesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.friends("alice", "bob")
+	alice, bob := w.login("alice/a"), w.login("bob/b")
+	alice.take()
+	fails := errors.New("bad sector")
+	for _, store := range []func() ([]jid.JID, error){
+		func() ([]jid.JID, error) { return nil, fails },
+		func() ([]jid.JID, error) { return nil, nil }, // he was on it before
+	} {
+		err := w.presence.Hide(t.Context(), address(t, "alice"), []jid.JID{address(t, "bob")}, store)
+		if err != nil && !errors.Is(err, fails) {
+			t.Errorf("it ended with %v", err)
+		}
+	}
+	alice.want()
+	bob.want()
 }
 
 type unreadable struct{}

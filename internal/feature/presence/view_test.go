@@ -112,13 +112,7 @@ func (c *crowd) act(name, op, other string, n int) {
 		c.mu.Unlock()
 		x.say(fmt.Sprintf("<presence><status>status %d</status></presence>", n))
 	case "block":
-		err := c.presence.Block(context.Background(), address(c.t, account), []jid.JID{address(c.t, other)}, func() error {
-			c.block(account, other, true)
-			return nil
-		})
-		if err != nil {
-			c.t.Error(err)
-		}
+		c.hide(account, other)
 	case "unblock":
 		c.block(account, other, false)
 		c.presence.Show(context.Background(), address(c.t, account), address(c.t, other))

@@ -87,6 +87,19 @@ func (w *world) block(owner, other string, on bool) {
 	w.blocks[[2]jid.JID{address(w.t, owner), address(w.t, other)}] = on
 }
 
+// hide is what the block list does.
+func (w *world) hide(owner, other string) {
+	w.t.Helper()
+	others := []jid.JID{address(w.t, other)}
+	err := w.presence.Hide(context.Background(), address(w.t, owner), others, func() ([]jid.JID, error) {
+		w.block(owner, other, true)
+		return others, nil
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
 func address(t testing.TB, text string) jid.JID {
 	t.Helper()
 	if !strings.ContainsAny(text, "@.") {
