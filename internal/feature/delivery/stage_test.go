@@ -34,6 +34,7 @@ type stage struct {
 	presence *presences
 	blocked  map[string]bool // "owner other"
 	entities map[string]func(*xmpp.Stanza) []*xmpp.Stanza
+	ports    delivery.Ports
 	*delivery.Delivery
 }
 
@@ -92,9 +93,7 @@ func set(tb testing.TB, c setting) *stage {
 	}
 	copier := &carbons.Copier{Sessions: s.sessions}
 	services := append(append(c.services, s.archive.Services()...), copier.Services()...)
-	s.Delivery, err = delivery.New(tb.Context(), s.db, delivery.Config{
-		Serves: func(domain string) bool { return domain == "example.org" }, Now: c.now,
-	}, delivery.Ports{
+	s.ports = delivery.Ports{
 		Accounts: accounts{}, Sessions: s.sessions, Presence: s.presence, Archive: s.archive, Offline: s.offline, Carbons: copier,
 		Sees: c.sees,
 		Blocks: func(_ context.Context, owner, other jid.JID) (bool, error) {
@@ -104,7 +103,10 @@ func set(tb testing.TB, c setting) *stage {
 			f, ok := s.entities[bare.String()]
 			return f, ok
 		},
-	}, services)
+	}
+	s.Delivery, err = delivery.New(tb.Context(), s.db, delivery.Config{
+		Serves: func(domain string) bool { return domain == "example.org" }, Now: c.now,
+	}, s.ports, services)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -113,6 +115,12 @@ func set(tb testing.TB, c setting) *stage {
 	go func() { s.offline.Run(ctx); close(done) }()
 	tb.Cleanup(func() { cancel(); <-done })
 	return s
+}
+
+// twice tries to make a Delivery with further services.
+func (s *stage) twice(services ...im.Service) error {
+	_, err := delivery.New(s.tb.Context(), s.db, delivery.Config{}, s.ports, services)
+	return err
 }
 
 // client is a session that a test plays.
