@@ -1,7 +1,7 @@
 #!/bin/bash
-# Brings what the tests need: real phones from Debian, and JsSIP with the browser's remote
-# control from npm. As root on Debian it installs what is missing; otherwise it says what that
-# is, and fails.
+# Brings what the tests need: real phones and XMPP apps from Debian; from npm JsSIP, strophe.js,
+# @xmpp/client and the browser's remote control. As root on Debian it installs what is missing;
+# otherwise it says what that is, and fails.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -15,6 +15,9 @@ needs() {
 	sipsak          sipsak
 	sox             sox
 	espeak-ng       espeak-ng
+	profanity       profanity
+	go-sendxmpp     go-sendxmpp
+	script          bsdutils
 	chromium        chromium
 	node            nodejs
 	npm             npm
@@ -27,6 +30,8 @@ while read -r command package; do
 done < <(needs)
 # A compiler without the C library's headers can't build for the race detector.
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+# slixmpp is a library, for Debian's own Python.
+/usr/bin/python3 -c 'import slixmpp' 2>/dev/null || missing+=(python3-slixmpp)
 
 if [ ${#missing[@]} -gt 0 ]; then
 	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -46,9 +51,12 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # npm leaves a copy of the lock file in node_modules; it tells whether that is what we want.
-cd interop/browser
-if ! cmp -s package-lock.json node_modules/.parley-lock; then
-	echo "test/setup.sh: npm ci"
-	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null
-	cp package-lock.json node_modules/.parley-lock
-fi
+for folder in interop/browser interop/apps; do
+	cd "$folder"
+	if ! cmp -s package-lock.json node_modules/.parley-lock; then
+		echo "test/setup.sh: npm ci in test/$folder"
+		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null
+		cp package-lock.json node_modules/.parley-lock
+	fi
+	cd - >/dev/null
+done

@@ -21,8 +21,8 @@ import (
 
 // StandIn names the environment variable with a command that runs in parley's place: to tell a
 // driver's fault from the server's, the same tests can run against another server (see
-// test/interop/kamailio.sh). It gets DOMAIN, DIR, UDP, TCP, TLS, HTTPS, XMPP, XMPPTLS (ports) and USERS
-// ("alice:secret bob:secret") in its environment.
+// test/interop/kamailio.sh and prosody.sh). It gets DOMAIN, DIR, UDP, TCP, TLS, XMPP, XMPPTLS, HTTPS (ports) and
+// USERS ("alice:secret bob:secret") in its environment, and is there when it answers SIP or takes XMPP connections.
 const StandIn = "PARLEY_STAND_IN"
 
 // User is an account of a test.
@@ -230,7 +230,7 @@ func (s *Server) awaitAnswer(t T) {
 			t.Fatalf("%s has ended", s.Name)
 		default:
 		}
-		if s.answers() {
+		if s.answers() || s.IsStandIn() && takes(s.XMPP, s.XMPPTLS, s.HTTPS) {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -238,13 +238,21 @@ func (s *Server) awaitAnswer(t T) {
 	t.Fatalf("%s does not answer on %v, %v and %v", s.Name, s.UDP, s.TLS, s.HTTPS)
 }
 
-func (s *Server) answers() bool {
-	for _, at := range []netip.AddrPort{s.TCP, s.TLS, s.HTTPS} {
+// takes says whether all ports take connections.
+func takes(ports ...netip.AddrPort) bool {
+	for _, at := range ports {
 		c, err := net.DialTimeout("tcp", at.String(), time.Second)
 		if err != nil {
 			return false
 		}
 		c.Close()
+	}
+	return true
+}
+
+func (s *Server) answers() bool {
+	if !takes(s.TCP, s.TLS, s.HTTPS) {
+		return false
 	}
 	c, err := net.Dial("udp", s.UDP.String())
 	if err != nil {

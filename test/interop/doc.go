@@ -1,9 +1,10 @@
-// Package interop calls parley with real phones: baresip, Linphone, SIPp, sipsak, and
-// JsSIP in Chromium. Each phone is driven headless by what it offers for that; what was spoken
-// at one end is compared with what was heard at the other.
+// Package interop tests parley with real programs. It calls with real phones: baresip, Linphone, SIPp, sipsak, and
+// JsSIP in Chromium; what was spoken at one end is compared with what was heard at the other. It chats with real XMPP
+// apps: slixmpp, @xmpp/client, strophe.js in Chromium, profanity and go-sendxmpp. Each is driven headless by what it
+// offers for that.
 //
-// A phone is one file. A test is one situation for all the phones that can take part in it, and
-// ends with a line of the interop matrix.
+// A phone or an app is one file. A test is one situation for all that can take part in it, and ends with a line of
+// the interop matrix.
 package interop
 
 // linphoneAlike is what its recording has to reach: without a sound card it stretches what it plays when the
