@@ -12,7 +12,6 @@ type Login struct {
 	Account          // its Transport is starttls, tls, wss or plain
 	Resource  string // rfc6120#7
 	Mechanism string // SASL
-	TLS       string // its highest version
 	Via       *Line  // to the server
 }
 

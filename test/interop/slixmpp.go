@@ -15,7 +15,7 @@ func NewSlixmpp(t testing.TB, s *harness.Server, user string) *Scripted {
 	a.connected = func(l Login) happening {
 		at := l.at(s)
 		return happening{
-			"jid": s.Address(l.User) + resource(l), "password": l.Password, "mechanism": l.Mechanism, "tls": l.TLS,
+			"jid": s.Address(l.User) + resource(l), "password": l.Password, "mechanism": l.Mechanism,
 			"mode": l.Transport, "host": at.Addr().String(), "port": fmt.Sprint(at.Port()),
 		}
 	}

@@ -24,9 +24,9 @@ def tell(event, **what):
 
 
 class App(ClientXMPP):
-    def __init__(self, jid, password, mechanism, binding):
+    def __init__(self, jid, password, mechanism, binding, tries):
         super().__init__(jid, password, sasl_mech=mechanism)
-        self.binding = binding
+        self.binding, self.tries = binding, tries
         for name in PLUGINS:
             self.register_plugin(name)
         self.auto_authorize = self.auto_subscribe = None
@@ -51,7 +51,8 @@ class App(ClientXMPP):
         self.settled = self.place = None
 
     def credentials_for(self, required, optional):
-        """This release binds to tls-unique, which TLS 1.3 does not have (RFC 9266); a test says whether it may."""
+        """This release can bind to tls-unique alone, which TLS 1.3 does not have (RFC 9266), and does not know that: a test
+        says whether it may try."""
         values = self['feature_mechanisms']._default_credentials(required, optional)
         if 'channel_binding' in values and self.binding == 'no':
             values['channel_binding'] = None
@@ -64,9 +65,11 @@ class App(ClientXMPP):
             self.settled.set_result((why, resumed))
 
     def got_refusal(self, failure):
-        """It would try the next mechanism; a test wants to hear of the first."""
-        self['feature_mechanisms'].mech_list = set()
-        self.settle(failure['condition'])
+        """It tries the next mechanism, unless the test wants to hear of the first."""
+        tell('failed', mechanism=self['feature_mechanisms'].mech.name, why=failure['condition'])
+        if self.tries == 'one':
+            self['feature_mechanisms'].mech_list = set()
+            self.settle(failure['condition'])
 
     def got_end(self, why):
         self.settle(f'disconnected: {why}')
@@ -97,9 +100,7 @@ class App(ClientXMPP):
 
     # What can be asked of it.
 
-    async def do_connect(self, host, port, mode, tls=''):
-        if tls == '1.2':
-            self.ssl_context.maximum_version = ssl.TLSVersion.TLSv1_2
+    async def do_connect(self, host, port, mode):
         self.place = {'address': (host, int(port)), 'use_ssl': mode == 'tls', 'force_starttls': mode == 'starttls',
                       'disable_starttls': mode == 'plain'}
         return await self.do_reconnect()
@@ -214,7 +215,7 @@ async def main():
         what = json.loads(line)
         name = what.pop('do')
         if name == 'connect':
-            app = App(what.pop('jid'), what.pop('password'), what.pop('mechanism', None), what.pop('binding', 'no'))
+            app = App(what.pop('jid'), what.pop('password'), what.pop('mechanism', None), what.pop('binding', 'no'), what.pop('tries', 'one'))
         task = asyncio.ensure_future(obey(app, name, what))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
