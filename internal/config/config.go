@@ -251,7 +251,7 @@ func Default() Config {
 			TimeToAuthenticate:    time.Minute,
 			BytesBeforeAuth:       64 << 10,
 			StanzaBeforeAuth:      16 << 10,
-			Tries:                 3,
+			Tries:                 5,
 			MaxStanza:             256 << 10,
 			StanzaTime:            30 * time.Second,
 			Idle:                  5 * time.Minute,

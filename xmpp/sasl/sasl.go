@@ -165,6 +165,10 @@ func act(ctx context.Context, users Users, user, authzid string) error {
 	return err
 }
 
+// ErrBinding says that a login failed before the password mattered: client and server don't agree on how to bind it to
+// the connection.
+var ErrBinding = errors.New("no channel binding in common")
+
 // Error is why a login failed (rfc6120#6.5).
 type Error struct {
 	Condition Condition

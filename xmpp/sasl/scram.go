@@ -149,7 +149,7 @@ func (x *scramExchange) binding(flag string) ([]byte, error) {
 				return b.Data, nil
 			}
 		}
-		return nil, fail(NotAuthorized, "this connection has no channel binding of that type")
+		return nil, Fail(NotAuthorized, "this connection has no channel binding of that type", ErrBinding)
 	case binds:
 		return nil, fail(MalformedRequest, "channel binding needs a -PLUS mechanism")
 	case flag != "n" && flag != "y":
@@ -158,7 +158,7 @@ func (x *scramExchange) binding(flag string) ([]byte, error) {
 		return nil, fail(MalformedRequest, "a -PLUS mechanism needs channel binding")
 	case flag == "y" && len(x.Bindings) > 0:
 		// Somebody between us took -PLUS out of what we offered.
-		return nil, fail(NotAuthorized, "channel binding was offered, and did not arrive")
+		return nil, Fail(NotAuthorized, "channel binding was offered, and did not arrive", ErrBinding)
 	}
 	return nil, nil
 }

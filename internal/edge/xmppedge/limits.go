@@ -19,7 +19,7 @@ type Limits struct {
 	AuthTime        time.Duration // from accepting to a bound resource; 1m
 	AuthBytes       int           // in that time; 64 KiB
 	AuthStanzaBytes int           // of one element in that time; 16 KiB
-	AuthTries       int           // failed ones, after which the connection ends; 3
+	AuthTries       int           // failed ones, after which the connection ends; 5
 
 	StanzaBytes int           // of one element once signed in; 256 KiB
 	StanzaTime  time.Duration // from an element's first byte to its last; 30s
@@ -45,7 +45,7 @@ func (l Limits) withDefaults() Limits {
 		AuthTime:        cmp.Or(l.AuthTime, time.Minute),
 		AuthBytes:       cmp.Or(l.AuthBytes, 64<<10),
 		AuthStanzaBytes: cmp.Or(l.AuthStanzaBytes, 16<<10),
-		AuthTries:       cmp.Or(l.AuthTries, 3),
+		AuthTries:       cmp.Or(l.AuthTries, 5),
 
 		StanzaBytes: cmp.Or(l.StanzaBytes, 256<<10),
 		StanzaTime:  cmp.Or(l.StanzaTime, 30*time.Second),

@@ -133,7 +133,7 @@ func (n *negotiation) refuse(login *sasl.Login, e *sasl.Error) error {
 	if login != nil {
 		user = login.User()
 	}
-	if e.Condition == sasl.NotAuthorized || e.Condition == sasl.InvalidAuthzid {
+	if (e.Condition == sasl.NotAuthorized || e.Condition == sasl.InvalidAuthzid) && !errors.Is(e, sasl.ErrBinding) {
 		n.edge.failed.Add(1)
 		if a, err := n.address(user); err == nil {
 			n.edge.ports.Guard.Failed(n.source(), a)
