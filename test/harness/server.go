@@ -36,6 +36,9 @@ type Options struct {
 	Set map[string]string
 }
 
+// raceDetector sets it up for the programs: by itself it has each of them sleep for a second at its end.
+const raceDetector = "GORACE=exitcode=66 atexit_sleep_ms=20"
+
 // Server is a running parley.
 type Server struct {
 	Domain string
@@ -75,7 +78,7 @@ func StartServer(t T, o Options) *Server {
 
 func (s *Server) start(t T) {
 	t.Helper()
-	c := Command{Name: "parley", Dir: s.Dir, Env: []string{"GORACE=exitcode=66"}}
+	c := Command{Name: "parley", Dir: s.Dir, Env: []string{raceDetector}}
 	if other := os.Getenv(StandIn); other != "" {
 		c.Name, c.Args, c.Env = "the stand-in", []string{other}, s.standInEnv()
 	} else {
@@ -198,7 +201,7 @@ func (s *Server) Run(t T, args ...string) (stdout, stderr string, code int) {
 		t.Fatalf("parley %s: another server stands in for parley", strings.Join(args, " "))
 	}
 	cmd := exec.Command(s.binary, append(args, "--config", s.configFile(), "--data", s.dataDir())...)
-	cmd.Dir = s.Dir
+	cmd.Dir, cmd.Env = s.Dir, append(os.Environ(), raceDetector)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
