@@ -30,7 +30,7 @@ type sentence struct {
 }
 
 // kinds is the list of all actors there are.
-func kinds() []kind { return []kind{phones()} }
+func kinds() []kind { return []kind{phones(), apps()} }
 
 // play is a dialogue being played.
 type play struct {

@@ -11,7 +11,7 @@ func stage() []sentence {
 	return []sentence{
 		{whole(`([0-9]+) seconds? pass(?:es)?`), func(_ *play, _ Actor, m []string) { time.Sleep(seconds(m[1])) }},
 		{whole(`the server restarts`), func(p *play, _ Actor, _ []string) { p.server.Restart(p) }},
-		{whole(`the server knows ([0-9]+) (device|call)s?`), func(p *play, _ Actor, m []string) {
+		{whole(`the server knows ([0-9]+) (device|call|session)s?`), func(p *play, _ Actor, m []string) {
 			if out := p.server.MustRun(p, "status", "--json"); !strings.Contains(out, `"`+m[2]+`s": `+m[1]+",") {
 				p.Fatalf("its status is %s", out)
 			}
