@@ -269,11 +269,11 @@ func (s *Scanner) text() error {
 	return nil
 }
 
-// between passes over the white space that may stand between first-level elements (rfc6120#4.6.1).
+// between passes over the white space that may stand between first-level elements (rfc6120#4.6.1). Before a header it
+// may be the end of the stream that this one takes the place of, so that a declaration may still come.
 func (s *Scanner) between() error {
 	for s.at < len(s.buf) && isSpace(s.buf[s.at]) {
 		s.at++
-		s.begun = true
 	}
 	s.base = s.at
 	if s.at < len(s.buf) && s.buf[s.at] != '<' {
