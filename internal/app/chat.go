@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 
@@ -25,6 +26,7 @@ import (
 	found "parley/xmpp/disco"
 	"parley/xmpp/im"
 	"parley/xmpp/jid"
+	"parley/xmpp/mam"
 )
 
 // openFeatures opens what keeps something of accounts. The command line does so too, without a server.
@@ -60,10 +62,10 @@ func (a *App) openFeatures(ctx context.Context) error {
 		},
 		Show: func(ctx context.Context, owner, other jid.JID) { a.presence.Show(ctx, owner, other) },
 	})
-	if a.archive, err = archive.Open(ctx, a.store.db, archive.Config{Log: a.log}, a.roster); err != nil {
+	if a.archive, err = archive.Open(ctx, a.store.db, archiveConfig(a.cfg.Archive, a.log), a.roster); err != nil {
 		return err
 	}
-	if a.offline, err = offline.Open(ctx, a.store.db, offline.Config{Log: a.log}, a.sessions); err != nil {
+	if a.offline, err = offline.Open(ctx, a.store.db, offlineConfig(a.cfg.Offline, a.log), a.sessions); err != nil {
 		return err
 	}
 	a.presence = presence.New(presence.Config{
@@ -98,6 +100,14 @@ func (a *App) hasAccount(ctx context.Context, bare jid.JID) (bool, error) {
 func (a *App) isSeen(ctx context.Context, owner, other jid.JID) (bool, error) {
 	s, err := a.roster.Standing(ctx, owner, other)
 	return s.State.IsSeen(), err
+}
+
+func archiveConfig(c config.Archive, log *slog.Logger) archive.Config {
+	return archive.Config{Default: mam.Default(c.Default), Retention: c.Retention, Page: c.Page, Log: log}
+}
+
+func offlineConfig(c config.Offline, log *slog.Logger) offline.Config {
+	return offline.Config{PerAccount: c.Messages, Keep: c.Keep, Log: log}
 }
 
 // newChat joins what takes part in a conversation. features are what the server's streams say of it.

@@ -20,6 +20,8 @@ type Config struct {
 	Server    Server
 	SIP       SIP
 	XMPP      XMPP
+	Archive   Archive
+	Offline   Offline
 	Registrar Registrar
 	Web       Web
 	TLS       TLS
@@ -98,6 +100,29 @@ type XMPP struct {
 	ResumeTime            time.Duration
 	AckStanzas            int
 	AckTime               time.Duration
+}
+
+// Archive is what accounts have said and heard, kept for all of their devices.
+type Archive struct {
+	Default   ArchiveDefault
+	Retention time.Duration // 0: for ever
+	Page      int           // messages
+}
+
+// ArchiveDefault says what is archived of an account that has not said what it wants.
+type ArchiveDefault string
+
+// What is archived.
+const (
+	ArchiveAlways ArchiveDefault = "always"
+	ArchiveRoster ArchiveDefault = "roster"
+	ArchiveNever  ArchiveDefault = "never"
+)
+
+// Offline bounds what waits for those who are not there.
+type Offline struct {
+	Messages int // for one account
+	Keep     time.Duration
 }
 
 // Registrar bounds what phones may bind.
@@ -264,6 +289,8 @@ func Default() Config {
 			AckStanzas:            10,
 			AckTime:               2 * time.Second,
 		},
+		Archive: Archive{Default: ArchiveAlways, Retention: 2 * 365 * 24 * time.Hour, Page: 100},
+		Offline: Offline{Messages: 1000, Keep: 30 * 24 * time.Hour},
 		Registrar: Registrar{
 			MinExpires:     time.Minute,
 			DefaultExpires: time.Hour,

@@ -33,7 +33,7 @@ const (
 // sections is the table of all settings, bound to c, in the order of the reference.
 func (c *Config) sections() []section {
 	return []section{
-		c.serverSection(), c.sipSection(), c.xmppSection(), c.registrarSection(), c.webSection(), c.tlsSection(),
+		c.serverSection(), c.sipSection(), c.xmppSection(), c.archiveSection(), c.offlineSection(), c.registrarSection(), c.webSection(), c.tlsSection(),
 		c.accountsSection(), c.authSection(), c.callsSection(), c.mediaSection(), c.echoSection(),
 		c.contactSection(), c.logSection(),
 	}
@@ -106,6 +106,28 @@ func (c *Config) sipSection() section {
 			"The longest time between two retransmissions.", "rfc3261#17.1.2.2"},
 		{"t4", duration(&s.T4, 50*time.Millisecond, time.Minute), onRestart,
 			"How long a message may stay in the network.", "rfc3261#17.1.2.2"},
+	}}
+}
+
+func (c *Config) archiveSection() section {
+	a := &c.Archive
+	return section{"archive", "What accounts have said and heard, kept for all of their devices.", []field{
+		{"default", oneOf(&a.Default, choice[ArchiveDefault]{"always", ArchiveAlways},
+			choice[ArchiveDefault]{"roster", ArchiveRoster}, choice[ArchiveDefault]{"never", ArchiveNever}), onRestart,
+			"What is kept of an account that has not said what it wants: all messages, those of its contacts, or none.", "xep0441#2"},
+		{"retention", duration(&a.Retention, 0, 100*365*24*time.Hour), onRestart,
+			"How long messages are kept; 0 keeps them for ever.", "xep0313#3"},
+		{"page", integer{&a.Page, 10, 1000}, onRestart,
+			"The most messages that an app gets at once when it asks for what was said.", "xep0313#4"},
+	}}
+}
+
+func (c *Config) offlineSection() section {
+	o := &c.Offline
+	return section{"offline", "Messages for those who are not there.", []field{
+		{"messages", integer{&o.Messages, 1, 1000000}, onRestart,
+			"Messages that may wait for one account; the sender of a further one is told.", "xep0160#2"},
+		{"keep", duration(&o.Keep, time.Hour, 10*365*24*time.Hour), onRestart, "How long they wait.", ""},
 	}}
 }
 

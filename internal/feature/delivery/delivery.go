@@ -77,8 +77,8 @@ type Ports struct {
 	Presence Presence
 	// Blocks says whether owner has blocked other (XEP-0191). Nil: nobody blocks.
 	Blocks func(ctx context.Context, owner, other jid.JID) (bool, error)
-	// Sees says whether other may know that owner is online, by a subscription or a presence it was sent
-	// (rfc6121#8.5.3.1). Nil: everyone may ask.
+	// Sees says whether other has a subscription to owner's presence; both are bare. Who has none, and was sent no
+	// presence either, can ask nothing of owner's sessions (rfc6121#8.5.3.1). Nil: everyone can.
 	Sees func(ctx context.Context, owner, other jid.JID) (bool, error)
 	// Entity finds an entity of the server that is no account: reply takes a stanza and gives those it answers with.
 	Entity  func(bare jid.JID) (reply func(*xmpp.Stanza) []*xmpp.Stanza, ok bool)

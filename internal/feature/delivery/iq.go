@@ -113,10 +113,9 @@ func (d *Delivery) pass(ctx context.Context, st *xmpp.Stanza) error {
 		return nil
 	}
 	// rfc6121#8.5.3.1: a request would tell that the resource is there.
-	if sees, err := d.sees(ctx, st.To(), st.From()); err != nil || !sees {
-		if err != nil {
-			return err
-		}
+	if sees, err := d.sees(ctx, to, st.From()); err != nil {
+		return err
+	} else if !sees {
 		return errNoAccount
 	}
 	to.Deliver(st, func(ok bool) {
@@ -127,9 +126,11 @@ func (d *Delivery) pass(ctx context.Context, st *xmpp.Stanza) error {
 	return nil
 }
 
-func (d *Delivery) sees(ctx context.Context, owner, other jid.JID) (bool, error) {
-	if d.Sees == nil || owner.Bare() == other.Bare() {
+// sees says whether somebody may know that a session is there.
+func (d *Delivery) sees(ctx context.Context, s *im.Session, other jid.JID) (bool, error) {
+	owner := s.JID().Bare()
+	if d.Sees == nil || owner == other.Bare() || s.IsDirected(other) {
 		return true, nil
 	}
-	return d.Sees(ctx, owner, other)
+	return d.Sees(ctx, owner, other.Bare())
 }
