@@ -78,9 +78,7 @@ func TestCountersWrapAround(t *testing.T) {
 	c := w.app(t, "alice", "desk")
 	c.Manual = true
 	c.Enable(true)
-	w.mu.Lock()
-	s := w.sessions[w.table.Get(c.JID)]
-	w.mu.Unlock()
+	s := w.inside(c)
 	s.mu.Lock()
 	s.handled, s.acked = math.MaxUint32, math.MaxUint32-1
 	s.mu.Unlock()

@@ -166,7 +166,7 @@ func (t *tcp) next() (xmpp.Event, *xmpp.Raw, error) {
 // fill reads once. While nothing is partly there, it waits with a small buffer alone.
 func (t *tcp) fill() error {
 	into := t.wait[:]
-	switch partial := t.scan != nil && t.scan.Partial(); {
+	switch partial := t.scan != nil && t.scan.Buffered() > 0; {
 	case partial || !t.until.IsZero():
 		if t.begun.IsZero() {
 			t.begun = time.Now()
