@@ -38,22 +38,11 @@ type tcp struct {
 	dead atomic.Bool
 }
 
-// accept admits one connection; all that can wait for the peer happens in its goroutine.
+// accept takes one connection; all that can wait for the peer happens in its goroutine.
 func (e *Edge) accept(raw net.Conn, direct bool) {
-	from := listen.Address(raw.RemoteAddr())
-	if !e.gate.Enter(from.Addr()) {
-		e.refused.Add(1)
+	c, w := e.admit(raw)
+	if c == nil {
 		_ = raw.Close() // a queue would only hide the flood
-		return
-	}
-	now, l := time.Now(), e.limits.Load()
-	w := &tcp{edge: e, raw: raw, conn: raw, first: now.Add(min(l.FirstByteTime, l.AuthTime)), until: now.Add(l.AuthTime)}
-	w.restart(false)
-	c := &conn{edge: e, wire: w, remote: from, began: time.Now()}
-	c.info.Store(&im.Info{Network: "TCP", Source: from})
-	if !e.enter(c) {
-		_ = raw.Close()
-		e.gate.Leave(from.Addr())
 		return
 	}
 	w.silent = direct
@@ -63,6 +52,25 @@ func (e *Edge) accept(raw net.Conn, direct bool) {
 		}
 		return nil
 	})
+}
+
+// admit counts a connection, and makes what it needs; nil if there is no room.
+func (e *Edge) admit(raw net.Conn) (*conn, *tcp) {
+	from := listen.Address(raw.RemoteAddr())
+	if !e.gate.Enter(from.Addr()) {
+		e.refused.Add(1)
+		return nil, nil
+	}
+	now, l := time.Now(), e.limits.Load()
+	w := &tcp{edge: e, raw: raw, conn: raw, first: now.Add(min(l.FirstByteTime, l.AuthTime)), until: now.Add(l.AuthTime)}
+	w.restart(false)
+	c := &conn{edge: e, wire: w, remote: from, began: now}
+	c.info.Store(&im.Info{Network: "TCP", Source: from})
+	if !e.enter(c) {
+		e.gate.Leave(from.Addr())
+		return nil, nil
+	}
+	return c, w
 }
 
 // handshake brings TLS up. What was read before it is not looked at any more: somebody may have put it there
