@@ -152,10 +152,8 @@ func (n *negotiation) header(h stream.Header) stream.Header {
 }
 
 const (
-	nsBinding  = "urn:xmpp:sasl-cb:0"                            // xep0440#2
-	nsLimits   = "urn:xmpp:stream-limits:0"                      // xep0478#3
-	rosterVer  = "<ver xmlns='urn:xmpp:features:rosterver'/>"    // rfc6121#2.6.1
-	preApprove = "<sub xmlns='urn:xmpp:features:pre-approval'/>" // rfc6121#3.4
+	nsBinding = "urn:xmpp:sasl-cb:0"       // xep0440#2
+	nsLimits  = "urn:xmpp:stream-limits:0" // xep0478#3
 	// rfc6121#1.4: older clients ask for a session, which means nothing any more.
 	oldSession = "<session xmlns='" + xmpp.NSSession + "'><optional/></session>"
 )
@@ -165,7 +163,7 @@ func (n *negotiation) features() string {
 	b := xmpp.NewBuilder(nil)
 	if n.signedIn() {
 		b.Open("bind", xmpp.NSBind).Close()
-		b.Raw(oldSession + sm.Feature + rosterVer + preApprove)
+		b.Raw(oldSession + sm.Feature)
 		b.Raw(n.edge.cfg.Features)
 		n.limits(b, n.edge.limits.Load().StanzaBytes)
 		return b.String()

@@ -267,7 +267,6 @@ func TestSigningInInPieces(t *testing.T) {
 	f := c.open()
 	for _, name := range []xmpp.Name{
 		{Space: xmpp.NSBind, Local: "bind"}, {Space: xmpp.NSSession, Local: "session"}, {Space: "urn:xmpp:sm:3", Local: "sm"},
-		{Space: "urn:xmpp:features:rosterver", Local: "ver"}, {Space: "urn:xmpp:features:pre-approval", Local: "sub"},
 		{Space: nsLimits, Local: "limits"},
 	} {
 		if f.Child(name.Space, name.Local) == nil {
