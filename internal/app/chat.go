@@ -96,12 +96,6 @@ func (a *App) hasAccount(ctx context.Context, bare jid.JID) (bool, error) {
 	return err == nil, err
 }
 
-// isSeen says whether other may see the presence of the account owner.
-func (a *App) isSeen(ctx context.Context, owner, other jid.JID) (bool, error) {
-	s, err := a.roster.Standing(ctx, owner, other)
-	return s.State.IsSeen(), err
-}
-
 func archiveConfig(c config.Archive, log *slog.Logger) archive.Config {
 	return archive.Config{Default: mam.Default(c.Default), Retention: c.Retention, Page: c.Page, Log: log}
 }
@@ -116,7 +110,7 @@ func (a *App) newChat(ctx context.Context) (chat *delivery.Delivery, features st
 	services, caps := a.chatServices(a.archive.Services(), a.offline.Services(), copies.Services())
 	chat, err = delivery.New(ctx, a.store.db, delivery.Config{Serves: a.servesJID, Log: a.log}, delivery.Ports{
 		Accounts: a.store.accounts, Sessions: a.sessions, Presence: a.presence,
-		Blocks: a.block.Blocks, Sees: a.isSeen, Entity: chatEntity(a.cfg),
+		Blocks: a.block.Blocks, Sees: a.presence.Sees, Entity: chatEntity(a.cfg),
 		Archive: a.archive, Offline: a.offline, Carbons: copies,
 	}, services)
 	return chat, caps + roster.Features(), err
@@ -132,7 +126,7 @@ func (a *App) chatServices(others ...[]im.Service) (services []im.Service, caps 
 		about.New(about.Config{Version: Version()}).Services(),
 	)
 	d := disco.New(disco.Config{
-		Subscribed: a.isSeen, Sessions: a.sessions, Services: services, Items: chatItems(a.cfg), Addresses: contactAddresses(a.cfg),
+		Subscribed: a.presence.Sees, Sessions: a.sessions, Services: services, Items: chatItems(a.cfg), Addresses: contactAddresses(a.cfg),
 	})
 	return append(services, d.Services()...), d.Caps()
 }

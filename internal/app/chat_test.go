@@ -77,7 +77,7 @@ func friends(t *testing.T, a *App) (alices, bobs *phoneApp) {
 		to.says(t, "subscribed", from.session.JID().Bare())
 	}
 	for owner, other := range map[*phoneApp]*phoneApp{alices: bobs, bobs: alices} {
-		if seen, err := a.isSeen(t.Context(), owner.session.JID().Bare(), other.session.JID().Bare()); err != nil || !seen {
+		if seen, err := a.presence.Sees(t.Context(), owner.session.JID().Bare(), other.session.JID().Bare()); err != nil || !seen {
 			t.Fatalf("%s is not seen by %s: %v", owner.session.JID(), other.session.JID(), err)
 		}
 	}
