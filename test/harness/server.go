@@ -50,6 +50,7 @@ type Server struct {
 
 	options Options
 	binary  string
+	crashed []*Process
 }
 
 // StartServer starts a server with its accounts and waits until it answers. It is stopped
@@ -106,7 +107,7 @@ func (s *Server) standInEnv() []string {
 // checkStop stops the process and holds it to what it must do then.
 func (s *Server) checkStop(t T, p *Process) {
 	err := p.Stop(20 * time.Second)
-	if s.binary == "" {
+	if s.binary == "" || slices.Contains(s.crashed, p) {
 		return
 	}
 	if err != nil {
@@ -130,6 +131,17 @@ func (s *Server) Restart(t T) {
 	if err := s.Process.Stop(20 * time.Second); err != nil {
 		t.Fatal(err)
 	}
+	s.start(t)
+}
+
+// Crash kills the server without a word, and starts it again on the same data.
+func (s *Server) Crash(t T) {
+	t.Helper()
+	s.crashed = append(s.crashed, s.Process)
+	if err := s.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-s.Process.Done()
 	s.start(t)
 }
 

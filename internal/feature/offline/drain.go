@@ -16,6 +16,7 @@ func (o *Store) Available(_ context.Context, session *im.Session) {
 	if p, ok := session.Priority(); !ok || p < 0 { // rfc6121#8.5.2.2.1
 		return
 	}
+	o.listen() // what an earlier session has left comes before what is new
 	owner := session.JID().Bare()
 	s := o.shard(owner)
 	s.mu.Lock()

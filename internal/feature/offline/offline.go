@@ -68,9 +68,10 @@ type Store struct {
 	seed     maphash.Seed
 	shards   [stripes]shard
 
-	events  events
-	removal removal
-	drains  sync.WaitGroup
+	events    events
+	listening sync.Mutex
+	removal   removal
+	drains    sync.WaitGroup
 
 	stopping atomic.Bool
 }

@@ -124,7 +124,10 @@ func (o *Store) every(ctx context.Context, pause time.Duration, f func(context.C
 	}
 }
 
+// listen notes what sessions have said until now.
 func (o *Store) listen() {
+	o.listening.Lock() // whoever returns has seen what others took
+	defer o.listening.Unlock()
 	for _, ev := range o.events.take() {
 		s := o.shard(ev.owner)
 		s.mu.Lock()
