@@ -238,3 +238,30 @@ func TestWhatWasAcknowledgedSurvivesTheProcess(t *testing.T) {
 		t.Errorf("%d of %d acknowledged rows are there, %v", n, last+1, err)
 	}
 }
+
+// Statements are remembered; what they are about may change meanwhile.
+func TestStatementsAreRunAgainAfterTheTablesHaveChanged(t *testing.T) {
+	t.Parallel()
+	d := withTable(t)
+	for i := range 3 {
+		write(t, d, `INSERT INTO note (id, text) VALUES ($1, $2)`, i, "x")
+		write(t, d, fmt.Sprintf(`ALTER TABLE note ADD COLUMN c%d TEXT`, i))
+	}
+	for i := range 300 { // more than are remembered
+		write(t, d, fmt.Sprintf(`INSERT INTO note (id, text) VALUES ($1, '%d')`, i), 1000+i)
+		write(t, d, `DELETE FROM note WHERE id = $1`, 1000+i)
+	}
+	if err := d.Write(t.Context(), exec(`INSERT INTO note (id, text) VALUES ($1, $2)`, 1, "again")); err == nil {
+		t.Error("a row that is there is written again")
+	}
+	write(t, d, `INSERT INTO note (id, text) VALUES ($1, $2)`, 5, "x")
+	write(t, d, `DROP TABLE note`)
+	if err := d.Write(t.Context(), exec(`INSERT INTO note (id, text) VALUES ($1, $2)`, 6, "x")); err == nil {
+		t.Error("a row is written to a table that is gone")
+	}
+	write(t, d, `CREATE TABLE note (id BIGINT PRIMARY KEY, text TEXT)`)
+	write(t, d, `INSERT INTO note (id, text) VALUES ($1, $2)`, 7, "x")
+	if n := count(t, d); n != 1 {
+		t.Errorf("%d rows are there, want 1", n)
+	}
+}
