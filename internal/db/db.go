@@ -156,6 +156,7 @@ func connections(path string, n int, lock, mode string) *sql.DB {
 		"synchronous(full)", // a commit is on the disk when it returns
 		"foreign_keys(1)",
 		"journal_size_limit(67108864)", // the log shrinks again after an import
+		"temp_store(memory)",           // what savepoints need is not written to a file
 		mode,
 	}}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}

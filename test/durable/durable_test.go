@@ -116,11 +116,11 @@ func (a *sender) talk(c *client) error {
 			if err != nil {
 				return err
 			}
-			if h, ok := taken(e); ok {
-				a.acknowledged = first + h
-			} else {
+			h, ok := taken(e)
+			if !ok {
 				return fmt.Errorf("durable: %s hears %s", a.user.Name, e.Local)
 			}
+			a.acknowledged = first + h
 		}
 	}
 	return nil
