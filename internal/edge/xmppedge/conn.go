@@ -20,13 +20,16 @@ var (
 	errGone   = errors.New("xmppedge: the connection is closed")
 	errClosed = errors.New("xmppedge: the client closed its stream")
 	errIdle   = errors.New("xmppedge: the client is silent")
+	errQuiet  = errors.New("xmppedge: the client says nothing for a moment")
 )
 
 // wire is the part of a connection that knows how its bytes move.
 type wire interface {
 	// next waits for what comes next. The Raw is valid until the next call. A *xmpp.StreamError is for the peer to hear;
-	// after errIdle it may be called again; after any other error there is nobody to hear.
+	// after errIdle it may be called again, and after errQuiet, before which it is better to wait in a fresh goroutine; after
+	// any other error there is nobody to hear.
 	next() (xmpp.Event, *xmpp.Raw, error)
+	wait() error
 	// write writes elements within the time that there is for it.
 	write(b *batch) error
 	// restart expects a new stream, whose elements may be as long as those of somebody who has signed in, or not.
@@ -121,7 +124,7 @@ func (c *conn) run(begin func() error) {
 		return
 	}
 	c.wire.settle()
-	go c.serve(s)
+	go c.serve(s, nil)
 }
 
 func (c *conn) session(begin func() error) (*session, error) {

@@ -66,12 +66,14 @@ func (l Limits) withDefaults() Limits {
 func (l *Limits) before() xmpp.Limits { return xmpp.Limits{Bytes: l.AuthStanzaBytes, Depth: 8} }
 func (l *Limits) after() xmpp.Limits  { return xmpp.Limits{Bytes: l.StanzaBytes} }
 
+// quiet is how long nothing has to come before a connection is put to rest: with no buffer, no scanner, and a small stack.
+const quiet = 2 * time.Second
+
 // linger is how long a connection that we end may take for its farewell.
 const linger = 500 * time.Millisecond
 
 const (
-	probeSize  = 64       // of the buffer in which an idle connection waits
-	bufferSize = 4 << 10  // of one that is borrowed
+	bufferSize = 4 << 10  // of one that is borrowed for reading
 	batchSize  = 64 << 10 // how much is written at once
 )
 

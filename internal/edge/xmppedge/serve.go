@@ -10,11 +10,13 @@ import (
 	"parley/xmpp/sm"
 )
 
-// serve reads what a session says until its connection ends.
-func (c *conn) serve(s *session) {
-	defer c.gone()
+// serve reads what a session says until its connection ends. The error is what waiting for it gave.
+func (c *conn) serve(s *session, err error) {
 	defer func() { s.recovered(c, recover()) }()
-	err := s.read(c)
+	if err = s.read(c, err); err == errQuiet { //nolint:errorlint // never wrapped
+		go c.doze(s) // a stack that has handled a stanza is large, and would stay so
+		return
+	}
 	c.edge.log.Debug("connection ends", "session", s.im.JID().String(), "remote", c.remote, "reason", err)
 	e, fault := errors.AsType[*xmpp.StreamError](err)
 	switch {
@@ -30,13 +32,18 @@ func (c *conn) serve(s *session) {
 		s.left(c, true)
 	}
 	c.wire.drain()
+	c.gone()
 }
+
+// doze waits for a client that says nothing. It calls little, to be cheap.
+func (c *conn) doze(s *session) { c.serve(s, c.wire.wait()) }
 
 // recovered ends a session whose connection met a fault of ours.
 func (s *session) recovered(c *conn, r any) {
 	if r != nil {
 		s.edge.log.Error("a session failed", "session", s.im.JID().String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		s.quit(c, &xmpp.StreamError{Condition: xmpp.StreamInternal})
+		c.gone()
 	}
 }
 
@@ -50,17 +57,21 @@ func (s *session) quit(c *conn, e *xmpp.StreamError) {
 	}
 }
 
-func (s *session) read(c *conn) error {
+func (s *session) read(c *conn, err error) error {
 	for {
-		event, raw, err := c.wire.next()
+		var event xmpp.Event
+		var raw *xmpp.Raw
+		if err == nil {
+			event, raw, err = c.wire.next()
+		}
 		switch {
 		case c.closing.Load():
 			return errGone
-		case errors.Is(err, errIdle):
-			if err := s.silent(c); err != nil {
-				return err
+		case err == errIdle: //nolint:errorlint // never wrapped
+			if err = s.silent(c); err == nil {
+				continue
 			}
-			continue
+			return err
 		case err != nil:
 			return err
 		case event == xmpp.Closed:
@@ -68,7 +79,7 @@ func (s *session) read(c *conn) error {
 		case event == xmpp.Opened:
 			return &xmpp.StreamError{Condition: xmpp.PolicyViolation, Text: "the stream is open"}
 		}
-		if err := s.element(c, raw); err != nil {
+		if err = s.element(c, raw); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"parley/listen"
@@ -29,11 +30,16 @@ type tcp struct {
 	first  time.Time // when a stranger has to have said something
 	until  time.Time // when a stranger has to have signed in; zero once one has
 	begun  time.Time // when the element that is partly there began
+	idle   time.Time // when the peer has been silent for long
 	heard  int       // bytes of a stranger
-	scan   *xmpp.Scanner
-	parked xmpp.Parked // instead of scan
+	limits xmpp.Limits
+	scan   *xmpp.Scanner // nil while nothing is there to scan
+	parked xmpp.Parked   // the stream that is open, while scan is nil
+	open   bool          // parked is one
 	buf    *[bufferSize]byte
-	wait   [probeSize]byte
+
+	sys   syscall.RawConn // by which one can wait without a buffer; nil where that is not so
+	still bool            // nothing has come for a while, and nothing is left of what came
 
 	dead atomic.Bool
 }
@@ -63,6 +69,10 @@ func (e *Edge) admit(raw net.Conn) (*conn, *tcp) {
 	}
 	now, l := time.Now(), e.limits.Load()
 	w := &tcp{edge: e, raw: raw, conn: raw, first: now.Add(min(l.FirstByteTime, l.AuthTime)), until: now.Add(l.AuthTime)}
+	if sc, ok := raw.(syscall.Conn); ok && canWait {
+		w.sys, _ = sc.SyscallConn() // nil if there is none
+	}
+	w.still = w.sys != nil
 	w.restart(false)
 	c := &conn{edge: e, wire: w, remote: from, began: now}
 	c.info.Store(&im.Info{Network: "TCP", Source: from})
@@ -94,7 +104,7 @@ func (c *conn) handshake(w *tcp) error {
 	c.writes.Lock()
 	w.conn, w.silent = t, false
 	c.writes.Unlock()
-	w.scan, w.parked = new(xmpp.Scanner), xmpp.Parked{}
+	w.scan, w.still = nil, false
 	w.restart(false)
 	info := *c.info.Load()
 	info.Network, info.Encrypted = "TLS", true
@@ -143,18 +153,22 @@ func (t *tcp) secured() (*tls.ConnectionState, *x509.Certificate) {
 }
 
 func (t *tcp) restart(signedIn bool) {
-	if t.scan == nil {
-		t.scan = t.edge.pools.scanner()
-	}
-	t.scan.Limits = t.edge.limits.Load().before()
+	t.limits = t.edge.limits.Load().before()
 	if signedIn {
-		t.scan.Limits = t.edge.limits.Load().after()
+		t.limits = t.edge.limits.Load().after()
 	}
-	t.scan.Restart()
+	t.open, t.parked = false, xmpp.Parked{}
 	t.begun = time.Time{}
+	if t.scan != nil {
+		t.scan.Limits = t.limits
+		t.scan.Restart()
+	}
 }
 
-func (t *tcp) settle() { t.until = time.Time{} }
+func (t *tcp) settle() {
+	t.until = time.Time{}
+	t.idle = time.Now().Add(t.edge.limits.Load().Idle)
+}
 
 func (t *tcp) next() (xmpp.Event, *xmpp.Raw, error) {
 	for {
@@ -171,55 +185,77 @@ func (t *tcp) next() (xmpp.Event, *xmpp.Raw, error) {
 	}
 }
 
-// fill reads once. While nothing is partly there, it waits with a small buffer alone.
+// fill reads once.
 func (t *tcp) fill() error {
-	into := t.wait[:]
 	switch partial := t.scan != nil && t.scan.Buffered() > 0; {
-	case partial || !t.until.IsZero():
-		if t.begun.IsZero() {
-			t.begun = time.Now()
-		}
-		if t.buf == nil {
-			t.buf = t.edge.pools.buffer()
-		}
-		into = t.buf[:]
-	default:
+	case !partial:
 		t.begun = time.Time{}
-		t.park()
+	case t.begun.IsZero():
+		t.begun = time.Now()
 	}
 	deadline, why := t.deadline()
 	if err := t.conn.SetReadDeadline(deadline); err != nil {
 		return err
 	}
-	n, err := t.conn.Read(into)
-	if n > 0 {
-		return t.feed(into[:n])
+	if t.still {
+		if err := ready(t.sys); err != nil {
+			return t.failed(err, why)
+		}
+		t.still = false
 	}
+	if t.buf == nil {
+		t.buf = t.edge.pools.buffer()
+	}
+	n, err := t.conn.Read(t.buf[:])
+	if n > 0 {
+		return t.feed(t.buf[:n])
+	}
+	return t.failed(err, why)
+}
+
+// failed says what it means that nothing was read, where why is what it means that nothing came in time.
+func (t *tcp) failed(err, why error) error {
 	switch {
 	case errors.Is(err, io.EOF):
 		return errGone
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return err
-	case why == nil:
-		return errIdle
+	case why == errQuiet: //nolint:errorlint // never wrapped
+		t.rest()
+		if !t.until.IsZero() {
+			return nil
+		}
+	case why == errIdle: //nolint:errorlint // never wrapped
+		t.idle = time.Now().Add(t.edge.limits.Load().Idle)
 	}
 	return why
 }
 
-// park gives back what a connection that waits for its peer does not need.
-func (t *tcp) park() {
-	if t.buf != nil {
-		t.edge.pools.buffers.Put(t.buf)
-		t.buf = nil
-	}
+// rest gives back what a connection that waits for its peer does not need. A read has just waited in vain, so that TLS
+// keeps nothing back either: the next thing to happen is that the socket can be read.
+func (t *tcp) rest() {
+	t.still = true
+	t.edge.pools.buffers.Put(t.buf)
+	t.buf = nil
 	if t.scan == nil {
 		return
 	}
-	if parked, ok := t.scan.Park(); ok {
-		t.parked = parked
+	if t.parked, t.open = t.scan.Park(); t.open {
 		t.edge.pools.scanners.Put(t.scan)
 		t.scan = nil
 	}
+}
+
+// wait waits until there is something to read. It is called after errQuiet, by a goroutine whose stack is small.
+func (t *tcp) wait() error {
+	if err := t.conn.SetReadDeadline(t.idle); err != nil {
+		return err
+	}
+	if err := ready(t.sys); err != nil {
+		return t.failed(err, errIdle)
+	}
+	t.still = false
+	return nil
 }
 
 func (t *tcp) feed(b []byte) error {
@@ -227,29 +263,41 @@ func (t *tcp) feed(b []byte) error {
 		if t.heard += len(b); t.heard > t.edge.limits.Load().AuthBytes {
 			return tooMuch()
 		}
+	} else {
+		t.idle = time.Now().Add(t.edge.limits.Load().Idle)
 	}
-	if t.scan == nil {
+	switch {
+	case t.scan != nil:
+	case t.open:
 		t.scan = t.edge.pools.scanner()
 		t.scan.Unpark(t.parked)
-		t.parked = xmpp.Parked{}
+		t.parked, t.open = xmpp.Parked{}, false
+	default:
+		t.scan = &xmpp.Scanner{Limits: t.limits}
 	}
 	t.scan.Feed(b)
 	return nil
 }
 
-// deadline is when the next bytes must have come, and what it means if they have not: nil, that the peer is silent.
+// deadline is when the next bytes must have come, and what it means if they have not.
 func (t *tcp) deadline() (time.Time, error) {
-	l := t.edge.limits.Load()
-	if !t.until.IsZero() {
-		if t.heard == 0 {
-			return t.first, timeout("nothing was said")
-		}
-		return t.until, timeout("signing in takes too long")
+	at, why := t.patience()
+	if quiet := time.Now().Add(t.edge.quiet); t.begun.IsZero() && !t.still && t.sys != nil && quiet.Before(at) {
+		return quiet, errQuiet
 	}
-	if !t.begun.IsZero() {
-		return t.begun.Add(l.StanzaTime), timeout("an element takes too long")
+	return at, why
+}
+
+func (t *tcp) patience() (time.Time, error) {
+	switch {
+	case t.until.IsZero() && t.begun.IsZero():
+		return t.idle, errIdle
+	case t.until.IsZero():
+		return t.begun.Add(t.edge.limits.Load().StanzaTime), timeout("an element takes too long")
+	case t.heard == 0:
+		return t.first, timeout("nothing was said")
 	}
-	return time.Now().Add(l.Idle), nil
+	return t.until, timeout("signing in takes too long")
 }
 
 func tooMuch() *xmpp.StreamError {

@@ -146,6 +146,9 @@ func (w *webSocket) next() (xmpp.Event, *xmpp.Raw, error) {
 	return xmpp.Whole, raw, nil
 }
 
+// wait has nothing to do, since next does not ask for it.
+func (w *webSocket) wait() error { return nil }
+
 // release gives back what the last element was read with.
 func (w *webSocket) release() {
 	if w.scan == nil {

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"parley/internal/core"
 	"parley/listen"
@@ -71,6 +72,7 @@ type Edge struct {
 	host   string            // the server's own name, in Unicode
 	gate   *listen.Gate
 	pools  pools
+	quiet  time.Duration
 
 	tls     *tls.Config
 	ctx     context.Context //nolint:containedctx // of all that is done for clients
@@ -95,7 +97,7 @@ func New(c Config, p Ports) *Edge {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Edge{
-		cfg: c, ports: p, log: c.Log,
+		cfg: c, quiet: quiet, ports: p, log: c.Log,
 		hosts: map[string]string{}, conns: map[*conn]struct{}{}, sessions: map[*im.Session]*session{}, resumable: map[string]*session{},
 	}
 	for i, d := range c.Domains {
