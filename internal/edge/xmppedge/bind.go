@@ -40,7 +40,7 @@ func (n *negotiation) bind(ctx context.Context, st *xmpp.Stanza, wanted string) 
 			return nil, &xmpp.StanzaError{Condition: xmpp.BadRequest, Text: "not a resource"} // rfc6120#7.7.2.1
 		}
 	}
-	full := n.user.With(resource)
+	full := n.user.With(strings.Clone(resource)) // it is a part of the request, which need not be kept
 	s := &session{edge: n.edge, account: n.account, conn: n.conn}
 	s.im = im.NewSession(full, s, n.newInfo())
 	// Nothing is written before the result, which is first in the queue.

@@ -49,6 +49,7 @@ func (n *negotiation) authenticate(ctx context.Context, raw *xmpp.Raw) error {
 	if err != nil {
 		return err // what was just looked up has an address
 	}
+	n.account.Local = strings.Clone(n.account.Local) // it is a part of what was said, which need not be kept
 	if n.user, err = jid.New(n.account.Local, n.host, ""); err != nil {
 		return err
 	}
