@@ -56,6 +56,41 @@ func (g *Gate) Leave(from netip.Addr) {
 	}
 }
 
+// Guard is a listener that gives the connections which the gate lets in. Others are closed at once: a queue would only
+// hide the flood.
+func (g *Gate) Guard(l net.Listener) net.Listener { return &guarded{l, g} }
+
+type guarded struct {
+	net.Listener
+	gate *Gate
+}
+
+func (g *guarded) Accept() (net.Conn, error) {
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		from := Address(c.RemoteAddr()).Addr()
+		if g.gate.Enter(from) {
+			return &counted{Conn: c, left: func() { g.gate.Leave(from) }}, nil
+		}
+		_ = c.Close()
+	}
+}
+
+// counted gives its place back when it is closed.
+type counted struct {
+	net.Conn
+	once sync.Once
+	left func()
+}
+
+func (c *counted) Close() error {
+	c.once.Do(c.left)
+	return c.Conn.Close()
+}
+
 // Inside is how many connections are counted now.
 func (g *Gate) Inside() int {
 	g.mu.Lock()

@@ -13,9 +13,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
+
+	"parley/listen"
 )
 
 // Config of an Edge.
@@ -55,7 +56,7 @@ const maxHeader = 16 << 10
 type Edge struct {
 	cfg     Config
 	handler http.Handler
-	open    open
+	gate    *listen.Gate
 
 	mu      sync.Mutex
 	closed  bool
@@ -66,7 +67,7 @@ type Edge struct {
 // New makes an edge that listens nowhere yet.
 func New(cfg Config) *Edge {
 	cfg = cfg.withDefaults()
-	e := &Edge{cfg: cfg, open: open{most: cfg.Connections, mostOf: cfg.PerAddress, of: map[netip.Prefix]int{}}}
+	e := &Edge{cfg: cfg, gate: listen.NewGate(cfg.Connections, cfg.PerAddress)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /sip", cfg.SIP)
 	if cfg.XMPP != nil {
@@ -78,11 +79,7 @@ func New(cfg Config) *Edge {
 }
 
 // SetLimits changes how many connections may be open, all together and by address; those that are stay.
-func (e *Edge) SetLimits(connections, perAddress int) {
-	e.open.mu.Lock()
-	defer e.open.mu.Unlock()
-	e.open.most, e.open.mostOf = connections, perAddress
-}
+func (e *Edge) SetLimits(connections, perAddress int) { e.gate.Set(connections, perAddress) }
 
 // front tells a person who followed the address what this is.
 func front(w http.ResponseWriter, _ *http.Request) {
@@ -117,7 +114,7 @@ func (e *Edge) Listen(ctx context.Context, addr string, secure bool) (net.Addr, 
 		ErrorLog:          slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	address := ln.Addr()
-	ln = &bounded{Listener: ln, open: &e.open}
+	ln = e.gate.Guard(ln)
 	if secure {
 		ln = tls.NewListener(ln, e.cfg.TLS)
 	}

@@ -20,8 +20,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience is longer than anything here takes.
 const patience = 20 * time.Second
 
-// listen starts an edge and gives its address. /sip hijacks the connection and echoes what comes.
-func listen(t *testing.T, c Config, secure bool) (*Edge, string) {
+// start starts an edge and gives its address. /sip hijacks the connection and echoes what comes.
+func start(t *testing.T, c Config, secure bool) (*Edge, string) {
 	t.Helper()
 	c.TLS = certificate(t)
 	if c.SIP == nil {
@@ -96,7 +96,7 @@ func client() *http.Client {
 
 func TestPaths(t *testing.T) {
 	t.Parallel()
-	_, addr := listen(t, Config{SIP: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	_, addr := start(t, Config{SIP: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
 	})}, true)
 	for _, x := range []struct {
@@ -153,7 +153,7 @@ func TestWhoIsSlowIsEnded(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
-			_, addr := listen(t, slow, x.secure)
+			_, addr := start(t, slow, x.secure)
 			c := dial(t, addr)
 			say(t, c, x.says)
 			if got := ended(t, c); !strings.HasPrefix(got, x.answer) || x.answer == "" && strings.Contains(got, " 200 ") {
@@ -165,7 +165,7 @@ func TestWhoIsSlowIsEnded(t *testing.T) {
 
 func TestADrippingHeaderIsEnded(t *testing.T) {
 	t.Parallel()
-	_, addr := listen(t, Config{HandshakeTime: 200 * time.Millisecond}, false)
+	_, addr := start(t, Config{HandshakeTime: 200 * time.Millisecond}, false)
 	c := dial(t, addr)
 	began := time.Now()
 	for i := range 1000 {
@@ -181,7 +181,7 @@ func TestADrippingHeaderIsEnded(t *testing.T) {
 
 func TestABigHeaderIsRefused(t *testing.T) {
 	t.Parallel()
-	_, addr := listen(t, Config{}, false)
+	_, addr := start(t, Config{}, false)
 	c := dial(t, addr)
 	// The server may end it before all is said.
 	_, _ = fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", strings.Repeat("x", maxHeader+8<<10))
@@ -194,7 +194,7 @@ func TestABigHeaderIsRefused(t *testing.T) {
 func TestWhatIsNoHTTPIsEnded(t *testing.T) {
 	t.Parallel()
 	for _, secure := range []bool{false, true} {
-		_, addr := listen(t, Config{}, secure)
+		_, addr := start(t, Config{}, secure)
 		c := dial(t, addr)
 		say(t, c, "REGISTER sip:example.org SIP/2.0\r\n\r\n")
 		if got := ended(t, c); strings.Contains(got, " 200 ") {
@@ -222,7 +222,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, addr := listen(t, c, false)
+			_, addr := start(t, c, false)
 			first, second := dial(t, addr), dial(t, addr)
 			// One is upgraded, and counts on.
 			say(t, first, "GET /sip HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -243,28 +243,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-func TestAddressesAreGroups(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"192.0.2.1:1": "192.0.2.1/32", "[::ffff:192.0.2.1]:1": "192.0.2.1/32", "[2001:db8::1:2:3:4]:9": "2001:db8::/64",
-		"[fe80::1%lo]:9": "fe80::/64",
-	} {
-		a, err := net.ResolveTCPAddr("tcp", text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := group(a).String(); got != want {
-			t.Errorf("%s is one of %s, want %s", text, got, want)
-		}
-	}
-	if got := group(&net.UnixAddr{Name: "x"}); got.IsValid() {
-		t.Errorf("a Unix socket is one of %s", got)
-	}
-}
-
 func TestCloseEndsWhatIsOpen(t *testing.T) {
 	t.Parallel()
-	e, addr := listen(t, Config{}, false)
+	e, addr := start(t, Config{}, false)
 	waits, upgraded := dial(t, addr), dial(t, addr)
 	say(t, waits, "GET / HTTP/1.1\r\n")
 	say(t, upgraded, "GET /sip HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -290,7 +271,7 @@ func TestCloseEndsWhatIsOpen(t *testing.T) {
 
 func TestAnAddressThatIsTaken(t *testing.T) {
 	t.Parallel()
-	e, addr := listen(t, Config{}, false)
+	e, addr := start(t, Config{}, false)
 	if _, err := e.Listen(t.Context(), addr, false); err == nil || !strings.HasPrefix(err.Error(), "webedge: listen on "+addr) {
 		t.Errorf("two listeners on one address: %v", err)
 	}
