@@ -27,6 +27,8 @@ class App(ClientXMPP):
     def __init__(self, jid, password, mechanism, binding, tries):
         super().__init__(jid, password, sasl_mech=mechanism)
         self.binding, self.tries = binding, tries
+        if binding == 'no' and not mechanism:
+            self['feature_mechanisms'].use_mechs = {'SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN'}
         for name in PLUGINS:
             self.register_plugin(name)
         self.auto_authorize = self.auto_subscribe = None
