@@ -28,6 +28,9 @@ func (a *Archive) Services() []im.Service {
 			Name: xmpp.Name{Space: mam.NS, Local: "query"}, At: im.Own, Handle: a.query,
 			Features: []string{mam.NS, mam.Extended, mam.GroupchatField, rsm.NS, sid.NS},
 		},
+		// It is the account that is asked for it (xep0313#support), but older apps, Profanity's of Debian among them, look
+		// for it at the server.
+		{Name: xmpp.Name{Space: mam.NS}, At: im.Server, Features: []string{mam.NS}},
 		{Name: xmpp.Name{Space: mam.NS, Local: "metadata"}, At: im.Own, Handle: a.metadata},
 		{Name: xmpp.Name{Space: mam.NS, Local: "prefs"}, At: im.Own, Handle: a.preferences},
 	}

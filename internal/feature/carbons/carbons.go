@@ -56,10 +56,9 @@ func (c *Copier) Services() []im.Service {
 		}
 	}
 	return []im.Service{
-		{
-			Name: xmpp.Name{Space: carbons.NS, Local: "enable"}, At: im.Own, Handle: on(true),
-			Features: []string{carbons.NS},
-		},
+		// xep0280#disco: it is the server that is asked. Some ask the account.
+		{Name: xmpp.Name{Space: carbons.NS}, At: im.Server | im.Own, Features: []string{carbons.NS}},
+		{Name: xmpp.Name{Space: carbons.NS, Local: "enable"}, At: im.Own, Handle: on(true)},
 		{Name: xmpp.Name{Space: carbons.NS, Local: "disable"}, At: im.Own, Handle: on(false)},
 	}
 }
