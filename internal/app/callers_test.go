@@ -40,7 +40,7 @@ func (s *scene) caller(h *hand, i int) caller {
 // keep gives a hand that is done when the server is at rest: what the server still has to say to a phone that
 // vanished must not reach the next one.
 func (s *scene) keep(h *hand) *hand {
-	kept := &hand{TB: h.TB}
+	kept := &hand{TB: h.TB, astray: h.astray}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.later = append(s.later, kept)

@@ -17,7 +17,7 @@ import (
 // their owners never ended, holds what it held before.
 func TestNoLeakInAWholeServer(t *testing.T) { // not parallel: it measures the whole process
 	s := leakScene(t, func(*config.Config) {})
-	s.compare(t, 900, 600)
+	s.compare(t, 600, 500)
 }
 
 // The same for calls that all run back-to-back, with their media passed by.
@@ -81,7 +81,7 @@ type scene struct {
 
 // Times of the scene's server.
 const (
-	sceneT1   = 20 * time.Millisecond
+	sceneT1   = 40 * time.Millisecond
 	sceneRing = time.Second
 	sceneLong = 4 * time.Second // the longest call
 	sceneSlow = 2 * time.Second // what a peer gets for a handshake, a message
@@ -125,18 +125,19 @@ func (s *scene) at(listener string) string { return s.Addresses()[listener][0] }
 // round makes calls and connections, some at a time, and waits until they are over.
 func (s *scene) round(t *testing.T, calls, connections int) {
 	t.Helper()
-	kinds := callKinds()
+	kinds, lost := callKinds(), &astray{}
 	many(calls, 24, func(i int) {
-		h := &hand{TB: t}
+		h := &hand{TB: t, astray: lost}
 		defer h.done()
 		kinds[i%len(kinds)](s.caller(h, i/len(kinds)))
 	})
 	abuses := abuses()
 	many(connections, 128, func(i int) {
-		h := &hand{TB: t}
+		h := &hand{TB: t, astray: lost}
 		defer h.done()
 		abuses[i%len(abuses)].do(h, s)
 	})
+	lost.check(t, 8, calls+connections)
 	s.rest(t)
 }
 
@@ -169,7 +170,7 @@ func (s *scene) rest(t *testing.T) {
 	for _, r := range s.robots {
 		r.forget()
 	}
-	limit := time.Now().Add(time.Duration(siptest.Soak(20, 120)) * time.Second)
+	limit := time.Now().Add(time.Duration(siptest.Soak(60, 120)) * time.Second)
 	left := s.left()
 	for ; left != s.settled() && time.Now().Before(limit); left = s.left() {
 		time.Sleep(50 * time.Millisecond)

@@ -44,7 +44,8 @@ func mark(via sip.Via, source netip.AddrPort) (marked sip.Via, changed bool) {
 // be parsed twice. It is for messages as they usually are, and leaves all others, and
 // what is wrong, to stamp: done is false.
 func stampText(text string, source netip.AddrPort) (stamped string, done bool) {
-	if len(text) < 4 || strings.EqualFold(text[:4], "SIP/") {
+	first := strings.TrimLeft(text, "\r\n") // keep-alives before it are passed over
+	if len(first) < 4 || strings.EqualFold(first[:4], "SIP/") {
 		return text, true // a response
 	}
 	from, to, ok := firstVia(text)
