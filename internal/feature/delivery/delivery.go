@@ -175,7 +175,11 @@ func (d *Delivery) presence(ctx context.Context, s *im.Session, st *xmpp.Stanza)
 	d.Presence.Handle(ctx, s, st)
 }
 
-func (d *Delivery) isAccount(j jid.JID) bool { return j.Local != "" && d.serves(j.Domain) }
+// isAccount says that an address may be an account's here: whoever writes from one is.
+func (d *Delivery) isAccount(j jid.JID) bool {
+	_, entity := d.entity(j)
+	return !entity && j.Local != "" && d.serves(j.Domain)
+}
 
 func (d *Delivery) entity(j jid.JID) (reply func(*xmpp.Stanza) []*xmpp.Stanza, ok bool) {
 	if d.Entity == nil || j.Local == "" || !d.serves(j.Domain) {

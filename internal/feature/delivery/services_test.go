@@ -176,6 +176,10 @@ func TestEntitiesAnswer(t *testing.T) {
 	if got := alice.ask(""); strings.Join(got.bodies, " ") != "hi hi" {
 		t.Errorf("archived are %q", got.bodies)
 	}
+	var archives int
+	if err := s.db.Read().QueryRowContext(t.Context(), `SELECT count(DISTINCT owner) FROM archive_message`).Scan(&archives); err != nil || archives != 1 {
+		t.Errorf("%d have an archive, %v; want alice alone", archives, err)
+	}
 	s.Inject(t.Context(), xmpp.Must(xmpp.Message, xmpp.Header{From: address("other@example.org"), To: address("echo@example.org")}, "<body>loop</body>"))
 	alice.says(`<iq to='echo@example.org' type='get' id='q'><x xmlns='some:query'/></iq>`)
 	if got := alice.only(); got.Kind() != xmpp.IQ {

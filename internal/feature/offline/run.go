@@ -112,13 +112,20 @@ func (o *Store) stop() {
 func (o *Store) every(ctx context.Context, pause time.Duration, f func(context.Context) error) {
 	t := time.NewTicker(pause)
 	defer t.Stop()
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			if err := f(ctx); err != nil && ctx.Err() == nil {
-				o.config.Log.Error("offline store not written", "err", err)
+			err := f(ctx)
+			if err != nil && !failing && ctx.Err() == nil {
+				o.config.Log.Error("offline store not written; this is tried again and again", "err", err)
+			}
+			if failing = err != nil; failing {
+				t.Reset(max(pause, time.Second))
+			} else {
+				t.Reset(pause)
 			}
 		}
 	}
