@@ -13,15 +13,22 @@ import (
 	"parley/xmpp"
 )
 
-// long has the test run longer.
-const long = "PARLEY_SOAK"
-
 func TestWhatWasAcknowledgedSurvivesTheServer(t *testing.T) {
 	t.Parallel()
-	crashes := 8
-	if os.Getenv(long) != "" {
-		crashes = 100
+	survive(t, 8)
+}
+
+func TestSoakWhatWasAcknowledgedSurvivesTheServer(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("PARLEY_SOAK") == "" {
+		t.Skip("it takes minutes; PARLEY_SOAK=1 has it run")
 	}
+	survive(t, 100)
+}
+
+// survive has two people write to bob while the server is killed again and again.
+func survive(t *testing.T, crashes int) {
+	t.Helper()
 	users := []harness.User{{Name: "alice", Password: "secret"}, {Name: "carol", Password: "secret"}, {Name: "bob", Password: "secret"}}
 	s := harness.StartServer(t, harness.Options{Users: users, Set: map[string]string{"log.level": `"warn"`}})
 	if s.IsStandIn() {

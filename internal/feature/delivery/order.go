@@ -63,10 +63,12 @@ func (o *order) pop() {
 	m := o.queue[0]
 	o.queue = slices.Delete(o.queue, 0, 1)
 	m.place.queued = false
+	defer func() { // whatever happens, whoever waits goes on
+		if m.place.handed != nil {
+			close(m.place.handed)
+		}
+	}()
 	if m.place.good {
 		o.hand(m)
-	}
-	if m.place.handed != nil {
-		close(m.place.handed)
 	}
 }
