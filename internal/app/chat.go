@@ -101,7 +101,7 @@ func archiveConfig(c config.Archive, log *slog.Logger) archive.Config {
 }
 
 func offlineConfig(c config.Offline, log *slog.Logger) offline.Config {
-	return offline.Config{PerAccount: c.Messages, Keep: c.Keep, Log: log}
+	return offline.Config{PerAccount: c.Messages, Bytes: c.Bytes, Keep: c.Keep, Log: log}
 }
 
 // newChat joins what takes part in a conversation. features are what the server's streams say of it.

@@ -122,6 +122,7 @@ const (
 // Offline bounds what waits for those who are not there.
 type Offline struct {
 	Messages int // for one account
+	Bytes    int // and their size
 	Keep     time.Duration
 }
 
@@ -290,7 +291,7 @@ func Default() Config {
 			AckTime:               2 * time.Second,
 		},
 		Archive: Archive{Default: ArchiveAlways, Retention: 2 * 365 * 24 * time.Hour, Page: 100},
-		Offline: Offline{Messages: 1000, Keep: 30 * 24 * time.Hour},
+		Offline: Offline{Messages: 1000, Bytes: 16 << 20, Keep: 30 * 24 * time.Hour},
 		Registrar: Registrar{
 			MinExpires:     time.Minute,
 			DefaultExpires: time.Hour,

@@ -127,6 +127,7 @@ func (c *Config) offlineSection() section {
 	return section{"offline", "Messages for those who are not there.", []field{
 		{"messages", integer{&o.Messages, 1, 1000000}, onRestart,
 			"Messages that may wait for one account; the sender of a further one is told.", "xep0160#2"},
+		{"bytes", size(&o.Bytes, 64<<10, 1<<30), onRestart, "What those messages may take together.", ""},
 		{"keep", duration(&o.Keep, time.Hour, 10*365*24*time.Hour), onRestart, "How long they wait.", ""},
 	}}
 }

@@ -165,6 +165,35 @@ func TestTooManyWait(t *testing.T) {
 	wantBodies(t, desk, "7")
 }
 
+func TestTooMuchWaits(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	t.Run("before a restart", func(t *testing.T) {
+		s := set(t, setting{dir: dir, offline: offline.Config{Bytes: 3000}})
+		alice := s.connect("alice@example.org/a", 0)
+		for range 4 { // the third goes over it
+			alice.says(`<message to='bob@example.org' type='chat'><body>%s</body></message>`, strings.Repeat("x", 1200))
+		}
+		if got := alice.only(); failure(got) != "service-unavailable" {
+			t.Errorf("the sender hears %s", got.Text())
+		}
+	})
+	s := set(t, setting{dir: dir, offline: offline.Config{Bytes: 3000}})
+	alice := s.connect("alice@example.org/a", 0)
+	alice.numbered(0, 1)
+	if got := alice.only(); failure(got) != "service-unavailable" {
+		t.Errorf("after a restart the sender hears %s", got.Text())
+	}
+	desk := s.connect("bob@example.org/desk", 0)
+	desk.take(3)
+	s.settled(bob, 0)
+	desk.leave()
+	alice.numbered(1, 3)
+	if got := alice.take(0); len(got) != 0 {
+		t.Errorf("with room again the sender hears %s", texts(got))
+	}
+}
+
 func TestOldMessagesGo(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -12,6 +12,7 @@ import (
 type box struct {
 	owner   jid.JID
 	rows    int              // on disk; a repeated message may count twice until recounted
+	bytes   int              // of those
 	changes int              // how often rows has changed
 	out     map[im.ID]*entry // those that are with sessions, or that sessions have and that are still on disk
 	drains  []*drain
@@ -20,6 +21,7 @@ type box struct {
 
 // entry is a message that is with sessions.
 type entry struct {
+	size    int
 	pending int      // sessions that may yet have it
 	owed    []*drain // those whose turn it is to bring it
 	got     bool     // a session has it
@@ -93,9 +95,10 @@ func (o *Store) Hand(c im.Copy, id im.ID, st *xmpp.Stanza, choose func() []*im.S
 	if b.out[id] != nil {
 		return // a repetition of one that is with a session
 	}
+	e := &entry{size: len(c.Stanza.Text())}
 	b.rows++
+	b.bytes += e.size
 	b.changes++
-	e := &entry{}
 	for _, session := range chosen {
 		switch d := b.drain(session); {
 		case b.isDead(session):

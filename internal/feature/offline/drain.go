@@ -95,7 +95,7 @@ func (o *Store) bring(s *shard, b *box, d *drain, rows []row, upTo im.ID, last b
 		if d.over {
 			break
 		}
-		o.bringOne(b, d, r.id, stanzas[i])
+		o.bringOne(b, d, r, stanzas[i])
 		d.next = r.id
 	}
 	if !d.over && (!last || upTo != s.mark) {
@@ -109,10 +109,11 @@ func (o *Store) bring(s *shard, b *box, d *drain, rows []row, upTo im.ID, last b
 }
 
 // bringOne hands over a message, unless it is with another session.
-func (o *Store) bringOne(b *box, d *drain, id im.ID, st *xmpp.Stanza) {
+func (o *Store) bringOne(b *box, d *drain, r row, st *xmpp.Stanza) {
+	id := r.id
 	e := b.out[id]
 	if e == nil {
-		e = &entry{}
+		e = &entry{size: len(r.stanza)}
 		b.out[id] = e
 	} else {
 		at := slices.Index(e.owed, d)

@@ -29,6 +29,7 @@ var migrations embed.FS
 // Config of a Store; zero fields take their defaults.
 type Config struct {
 	PerAccount int           // messages that may wait for one account; default 1000
+	Bytes      int           // and their size; default 16 MiB
 	Keep       time.Duration // how long they wait; default 30 days
 	Window     int           // messages that a session is given before it has acknowledged any; default 100
 	Now        func() time.Time
@@ -38,6 +39,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.PerAccount <= 0 {
 		c.PerAccount = 1000
+	}
+	if c.Bytes <= 0 {
+		c.Bytes = 16 << 20
 	}
 	if c.Keep <= 0 {
 		c.Keep = 30 * 24 * time.Hour
@@ -93,9 +97,10 @@ func Open(ctx context.Context, d *db.DB, cfg Config, sessions *im.Table) (*Store
 	for i := range o.shards {
 		o.shards[i].boxes = map[jid.JID]*box{}
 	}
-	last, err := o.store.counts(ctx, func(owner string, n int) {
+	last, err := o.store.counts(ctx, func(owner string, n, bytes int) {
 		if j, err := jid.Parse(owner); err == nil {
-			o.shard(j).box(j).rows = n
+			b := o.shard(j).box(j)
+			b.rows, b.bytes = n, bytes
 		}
 	})
 	for i := range o.shards {
@@ -139,7 +144,7 @@ func (o *Store) hasRoom(owner jid.JID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.boxes[owner]
-	if b == nil || b.rows < o.config.PerAccount {
+	if b == nil || b.rows < o.config.PerAccount && b.bytes < o.config.Bytes {
 		return true
 	}
 	for _, session := range o.sessions.Of(owner) {
@@ -183,7 +188,7 @@ func (o *Store) Forget(ctx context.Context, owner jid.JID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b := s.boxes[owner]; b != nil {
-		b.rows = 0
+		b.rows, b.bytes = 0, 0
 		s.tidy(b)
 	}
 	return nil

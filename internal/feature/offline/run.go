@@ -163,6 +163,9 @@ func (o *Store) removed(keys []key) {
 		s := o.shard(k.owner)
 		s.mu.Lock()
 		if b := s.boxes[k.owner]; b != nil {
+			if e := b.out[k.id]; e != nil {
+				b.bytes -= e.size
+			}
 			delete(b.out, k.id)
 			b.rows--
 			b.changes++
@@ -201,15 +204,17 @@ func (o *Store) recount(ctx context.Context) error {
 		}
 		s.mu.Unlock()
 	}
-	counts := map[string]int{}
-	if _, err := o.store.counts(ctx, func(owner string, n int) { counts[owner] = n }); err != nil {
+	type size struct{ rows, bytes int }
+	counts := map[string]size{}
+	if _, err := o.store.counts(ctx, func(owner string, n, bytes int) { counts[owner] = size{n, bytes} }); err != nil {
 		return err
 	}
 	for owner, changes := range before {
 		s := o.shard(owner)
 		s.mu.Lock()
 		if b := s.boxes[owner]; b != nil && b.changes == changes {
-			b.rows = counts[owner.String()]
+			now := counts[owner.String()]
+			b.rows, b.bytes = now.rows, now.bytes
 			s.tidy(b)
 		}
 		s.mu.Unlock()

@@ -26,22 +26,22 @@ type key struct {
 
 type store struct{ db *db.DB }
 
-// counts gives how many messages wait for each account, and the greatest ID of all.
-func (s *store) counts(ctx context.Context, each func(owner string, n int)) (last im.ID, err error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT owner, count(*), max(id) FROM waiting GROUP BY owner`)
+// counts gives how many messages wait for each account and how long they are, and the greatest ID of all.
+func (s *store) counts(ctx context.Context, each func(owner string, n, bytes int)) (last im.ID, err error) {
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT owner, count(*), sum(length(stanza)), max(id) FROM waiting GROUP BY owner`)
 	if err != nil {
 		return 0, fmt.Errorf("offline: count what waits: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var owner string
-		var n int
+		var n, bytes int
 		var id int64
-		if err := rows.Scan(&owner, &n, &id); err != nil {
+		if err := rows.Scan(&owner, &n, &bytes, &id); err != nil {
 			return 0, fmt.Errorf("offline: count what waits: %w", err)
 		}
 		last = max(last, im.ID(id))
-		each(owner, n)
+		each(owner, n, bytes)
 	}
 	return last, rows.Err()
 }
