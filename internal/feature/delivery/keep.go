@@ -84,6 +84,7 @@ func (d *Delivery) write(ctx context.Context, m *mail) error {
 	whole := context.WithoutCancel(ctx) // once it is begun it is brought to its end
 	err := d.DB.Write(ctx, func(tx *sql.Tx) (err error) {
 		ctx := whole
+		m.repeated, bound = false, 0
 		if m.out.Archived && m.out.Origin != "" {
 			if m.id, m.repeated, err = d.Archive.Repeated(ctx, tx, m.out); err != nil {
 				return err
