@@ -239,6 +239,40 @@ func TestWhatWasAcknowledgedSurvivesTheProcess(t *testing.T) {
 	}
 }
 
+func TestAQueryMayRunWithinItself(t *testing.T) {
+	t.Parallel()
+	d := withTable(t)
+	for i := range 3 {
+		write(t, d, `INSERT INTO note (id, text) VALUES ($1, $2)`, i, "x")
+	}
+	n := 0
+	var each func(tx *sql.Tx, after, depth int) error
+	each = func(tx *sql.Tx, after, depth int) error {
+		rows, err := tx.Query(`SELECT id FROM note WHERE id > $1 ORDER BY id`, after)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id int
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			n++
+			if err := each(tx, id, depth+1); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	}
+	for range 2 {
+		n = 0
+		if err := d.Write(t.Context(), func(tx *sql.Tx) error { return each(tx, -1, 0) }); err != nil || n != 7 {
+			t.Errorf("%d rows were read, %v; want 7", n, err)
+		}
+	}
+}
+
 // Statements are remembered; what they are about may change meanwhile.
 func TestStatementsAreRunAgainAfterTheTablesHaveChanged(t *testing.T) {
 	t.Parallel()

@@ -81,9 +81,8 @@ func (d *Delivery) keep(ctx context.Context, m *mail) error {
 // write runs all writes of a message in one transaction, which gives it its ID and its place in the order.
 func (d *Delivery) write(ctx context.Context, m *mail) error {
 	bound := im.ID(0)
-	whole := context.WithoutCancel(ctx) // once it is begun it is brought to its end
 	err := d.DB.Write(ctx, func(tx *sql.Tx) (err error) {
-		ctx := whole
+		ctx := context.WithoutCancel(ctx) // once it is begun it is brought to its end
 		m.repeated, bound = false, 0
 		if m.out.Archived && m.out.Origin != "" {
 			if m.id, m.repeated, err = d.Archive.Repeated(ctx, tx, m.out); err != nil {
