@@ -298,6 +298,29 @@ func (c *client) plain(user, password string) {
 		base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)) + "</auth>")
 }
 
+// scram signs in by SCRAM-SHA-1.
+func (c *client) scram(user string) {
+	c.t.Helper()
+	library, err := scram.SHA1.NewClient(user, user+"-pw", "")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	x := library.NewConversation()
+	first, _ := x.Step("")
+	const ns = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
+	c.say("<auth " + ns + " mechanism='SCRAM-SHA-1'>" + base64.StdEncoding.EncodeToString([]byte(first)) + "</auth>")
+	challenge, err := base64.StdEncoding.DecodeString(c.want(xmpp.NSSASL, "challenge").Text)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	final, err := x.Step(string(challenge))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.say("<response " + ns + ">" + base64.StdEncoding.EncodeToString([]byte(final)) + "</response>")
+	c.want(xmpp.NSSASL, "success")
+}
+
 // signIn does so by PLAIN, on a stream that is open, and opens the next.
 func (c *client) signIn(user string) {
 	c.t.Helper()

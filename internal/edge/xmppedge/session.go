@@ -216,23 +216,23 @@ func (s *session) finish(c *conn, e *xmpp.StreamError) {
 	s.edge.running.Done()
 }
 
-// farewell writes the last of the queue and says why the session ends.
+// farewell writes the last of the queue and says why the session ends. It is true if all of that was taken.
 func (s *session) farewell(c *conn, rest []item, e *xmpp.StreamError) bool {
 	if !c.closing.CompareAndSwap(false, true) {
 		return false
 	}
 	b := new(batch)
-	if e == nil || e.Condition != xmpp.StreamResource {
-		for _, i := range rest {
-			if len(b.text) < batchSize {
-				b.put(c, i)
-			}
+	n := 0
+	for ; n < len(rest) && len(b.text) < batchSize; n++ {
+		if e != nil && e.Condition == xmpp.StreamResource {
+			break // it doesn't read
 		}
+		b.put(c, rest[n])
 	}
 	if s.managed {
 		b.add(sm.Answer(s.count())) // xep0198#4
 	}
-	return c.last(b, e) && len(b.text) < batchSize
+	return c.last(b, e) && n == len(rest)
 }
 
 func (s *session) count() uint32 {

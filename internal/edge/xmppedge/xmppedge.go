@@ -183,7 +183,7 @@ func (e *Edge) Stats() Stats {
 }
 
 // Close takes no more connections, ends all sessions with system-shutdown, and waits for them. What is not done when ctx
-// ends is cut short.
+// ends is cut short, but for the little time that a farewell needs.
 func (e *Edge) Close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed.Store(true)
@@ -207,11 +207,16 @@ func (e *Edge) Close(ctx context.Context) error {
 		e.running.Wait()
 		close(done)
 	}()
+	defer e.cancel()
 	select {
 	case <-done:
-		e.cancel()
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return nil
+	case <-time.After(2 * linger):
 	}
 	e.cancel()
 	for _, c := range conns {
