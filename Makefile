@@ -20,7 +20,7 @@ run: build
 	./bin/parley serve --demo
 
 # Everything, in the order in which a fault is found soonest. The last part runs the real
-# program against real phones.
+# program against real phones and apps.
 test: setup vet unit lint peers
 
 # What the tests need from Debian and npm; says what is missing where it can't install it.
@@ -36,7 +36,7 @@ unit:
 lint:
 	$(LINT) run ./...
 
-# House rules and licences, dialogue scripts, and interop: what passed between which phones is
+# House rules and licences, dialogue scripts, and interop: what passed between which phones and apps is
 # printed as a table.
 peers:
 	$(GO) test $(RACE) -parallel 1 -v ./test/interop/... | grep -vE '^ *(===|--- PASS)'

@@ -175,12 +175,19 @@ func TestAsItComes(t *testing.T) {
 	})
 }
 
-// cast is one app of each kind, each with an account of its own, and where they are.
-func cast(t *testing.T, s *harness.Server, page BrowserPage) map[string]App {
+// cast is the apps of people, each of another kind.
+func cast(t *testing.T, s *harness.Server, page BrowserPage, names ...string) map[string]App {
 	t.Helper()
-	apps := map[string]App{
-		alice: NewSlixmpp(t, s, alice), bob: NewXMPPJS(t, s, bob), carol: NewStrophe(t, s, page, carol), dave: NewProfanity(t, s, dave),
-		erin: NewSendXMPP(s, erin),
+	kinds := map[string]func() App{
+		alice: func() App { return NewSlixmpp(t, s, alice) },
+		bob:   func() App { return NewXMPPJS(t, s, bob) },
+		carol: func() App { return NewStrophe(t, s, page, carol) },
+		dave:  func() App { return NewProfanity(t, s, dave) },
+		erin:  func() App { return NewSendXMPP(s, erin) },
+	}
+	apps := map[string]App{}
+	for _, name := range names {
+		apps[name] = kinds[name]()
 	}
 	return apps
 }
@@ -193,7 +200,7 @@ var everybody = []string{alice, bob, carol, dave, erin}
 func TestAppsChat(t *testing.T) {
 	t.Parallel()
 	s, page := host(t, everybody...)
-	apps := cast(t, s, page)
+	apps := cast(t, s, page, everybody...)
 	for _, name := range everybody {
 		apps[name].SignIn(t, over(name, transportOf[name], ""))
 	}
@@ -219,7 +226,7 @@ func TestAppsChat(t *testing.T) {
 func TestAppsOffline(t *testing.T) {
 	t.Parallel()
 	s, page := host(t, append(everybody, "frank")...)
-	apps := cast(t, s, page)
+	apps := cast(t, s, page, everybody...)
 	frank := NewSlixmpp(t, s, "frank")
 	frank.SignIn(t, over("frank", "starttls", ""))
 	for _, name := range everybody {
@@ -254,7 +261,7 @@ func TestNobody(t *testing.T) {
 	t.Parallel()
 	matrix(t, "a message to nobody comes back: slixmpp, @xmpp/client, strophe.js")
 	s, page := host(t, alice, bob, carol)
-	apps := cast(t, s, page)
+	apps := cast(t, s, page, alice, bob, carol)
 	for _, name := range []string{alice, bob, carol} {
 		app := apps[name].(*Scripted)
 		app.SignIn(t, over(name, transportOf[name], ""))
@@ -273,8 +280,8 @@ func TestContacts(t *testing.T) {
 	for _, pair := range [][2]string{{alice, dave}, {dave, bob}, {carol, alice}, {bob, carol}} {
 		t.Run(strings.Join(pair[:], " and "), func(t *testing.T) {
 			t.Parallel()
-			s, page := host(t, everybody...)
-			apps := cast(t, s, page)
+			s, page := host(t, pair[:]...)
+			apps := cast(t, s, page, pair[:]...)
 			a, b := apps[pair[0]].(Friend), apps[pair[1]].(Friend)
 			matrix(t, fmt.Sprintf("%s and %s become contacts, see each other come, change, go, and part", a.Name(), b.Name()))
 			befriend(t, s, pair, a, b)
@@ -562,9 +569,10 @@ func TestQuestions(t *testing.T) {
 func TestEchoChat(t *testing.T) {
 	t.Parallel()
 	matrix(t, "echo answers a chat of slixmpp, @xmpp/client, strophe.js and profanity")
-	s, page := host(t, everybody...)
-	apps := cast(t, s, page)
-	for _, name := range []string{alice, bob, carol, dave} {
+	talkers := []string{alice, bob, carol, dave}
+	s, page := host(t, talkers...)
+	apps := cast(t, s, page, talkers...)
+	for _, name := range talkers {
 		apps[name].SignIn(t, over(name, transportOf[name], ""))
 		apps[name].Write(t, s.Address("echo"), "Hello, wall of "+name)
 		apps[name].AwaitText(t, s.Address("echo"), "Hello, wall of "+name)

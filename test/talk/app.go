@@ -94,6 +94,13 @@ func signingIn() []sentence {
 			a.become("")
 		}),
 		does(`signs in unseen`, func(p *play, a *app, _ []string) { a.enter(p) }),
+		does(`signs in by (\S+?)(?: bound by (\S+))?`, func(p *play, a *app, m []string) {
+			a.connect(p)
+			a.Binding = m[2]
+			a.Prepare()
+			a.Client.SignIn(m[1], a.password)
+			a.Bind(a.resource)
+		}),
 		does(`tries to sign in(?: by (\S+))?`, func(p *play, a *app, m []string) {
 			a.connect(p)
 			a.Prepare()
