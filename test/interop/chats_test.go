@@ -213,7 +213,7 @@ func TestAppsChat(t *testing.T) {
 			t.Run(a.Name()+" to "+b.Name(), func(t *testing.T) {
 				matrix(t, fmt.Sprintf("%s writes to %s: bare and full address", a.Name(), b.Name()))
 				for what, address := range map[string]string{"bare": s.Address(to), "full": b.JID()} {
-					text := fmt.Sprintf("%s for %s, %s", from, to, what)
+					text := fmt.Sprintf(`%s for %s, %s: Grüße, 5 < 6 & "so" it's`, from, to, what)
 					a.Write(t, address, text)
 					b.AwaitText(t, s.Address(from), text)
 				}
@@ -452,6 +452,30 @@ func TestResume(t *testing.T) {
 			resume(t, s, a, b, who.transport, who.resends)
 		})
 	}
+}
+
+// TestProfanityComesBack cuts profanity's connection, and has it connect again.
+func TestProfanityComesBack(t *testing.T) {
+	t.Parallel()
+	matrix(t, "profanity connects again after its connection is cut: nothing is lost")
+	s, _ := host(t, alice, bob)
+	b := NewSlixmpp(t, s, bob)
+	b.SignIn(t, over(bob, "starttls", "b"))
+	p := NewProfanity(t, s, alice)
+	l := over(alice, "starttls", "p")
+	l.Via = NewLine(t, l.at(s))
+	p.SignIn(t, l)
+	p.Persist(t)
+	l.Via.Die()
+	b.Write(t, s.Address(alice), "lost on the way")
+	b.Synced(t)
+	l.Via.Cut()
+	b.Write(t, s.Address(alice), "while away")
+	p.sees(t, `Connection re-established`)
+	p.AwaitText(t, s.Address(bob), "lost on the way")
+	p.AwaitText(t, s.Address(bob), "while away")
+	p.Write(t, s.Address(bob), "back again")
+	b.AwaitText(t, s.Address(alice), "back again")
 }
 
 func resume(t *testing.T, s *harness.Server, a, b *Scripted, transport string, resends bool) {

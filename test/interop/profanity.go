@@ -260,6 +260,13 @@ func (p *Profanity) AwaitGone(t testing.TB, who string) {
 	p.types(t, "/clear") // so that it is not taken for another time
 }
 
+// Persist has it connect again a second after it has lost its connection.
+func (p *Profanity) Persist(t testing.TB) {
+	t.Helper()
+	p.types(t, "/reconnect 1")
+	p.sees(t, `Reconnect interval set`)
+}
+
 // Carbons follows the account's other apps.
 func (p *Profanity) Carbons(t testing.TB) {
 	t.Helper()
