@@ -11,6 +11,7 @@ require (
 	github.com/pion/sdp/v3 v3.0.16
 	github.com/rogpeppe/go-internal v1.14.1
 	github.com/xdg-go/scram v1.4.0
+	github.com/xmppo/go-xmpp v0.4.1
 	go.uber.org/goleak v1.3.0
 	golang.org/x/net v0.61.0
 	golang.org/x/sync v0.24.0
