@@ -5,7 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"parley/internal/feature/offline"
 	"parley/xmpp"
 	"parley/xmpp/im"
 )
@@ -23,7 +25,7 @@ func (s *sink) End(*xmpp.StreamError) {}
 
 // benchmarkHandle has sessions write to one another: archived for both, stored until it is acknowledged, synced.
 func benchmarkHandle(b *testing.B, sessions int, origin bool) {
-	s := set(b, setting{})
+	s := set(b, setting{offline: offline.Config{Delete: 200 * time.Millisecond}})
 	out := &sink{}
 	all := make([]*im.Session, sessions)
 	stanzas := make([]*xmpp.Stanza, sessions)

@@ -85,6 +85,9 @@ func set(tb testing.TB, c setting) *stage {
 	}
 	var err error
 	c.offline.Now, c.archive.Now = c.now, c.now
+	if c.offline.Delete == 0 {
+		c.offline.Delete = 5 * time.Millisecond
+	}
 	if s.offline, err = offline.Open(tb.Context(), s.db, c.offline, s.sessions); err != nil {
 		tb.Fatal(err)
 	}

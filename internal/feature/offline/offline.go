@@ -32,6 +32,7 @@ type Config struct {
 	Bytes      int           // and their size; default 16 MiB
 	Keep       time.Duration // how long they wait; default 30 days
 	Window     int           // messages that a session is given before it has acknowledged any; default 100
+	Delete     time.Duration // the time between two deletions of what sessions have; default 200 ms
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -48,6 +49,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Window <= 0 {
 		c.Window = 100
+	}
+	if c.Delete <= 0 {
+		c.Delete = 200 * time.Millisecond
 	}
 	if c.Now == nil {
 		c.Now = time.Now

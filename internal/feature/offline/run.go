@@ -72,15 +72,14 @@ func (r *removal) take(n int) []key {
 
 // Times of Run.
 const (
-	removeEvery = 200 * time.Millisecond
-	sweepEvery  = time.Hour
-	lastWrites  = 10 * time.Second
+	sweepEvery = time.Hour
+	lastWrites = 10 * time.Second
 )
 
 // Run takes what sessions say, deletes what they have and what is too old, until ctx ends.
 func (o *Store) Run(ctx context.Context) {
 	var background sync.WaitGroup
-	background.Go(func() { o.every(ctx, removeEvery, o.remove) })
+	background.Go(func() { o.every(ctx, o.config.Delete, o.remove) })
 	background.Go(func() { o.every(ctx, sweepEvery, o.Sweep) })
 	for ctx.Err() == nil {
 		select {
