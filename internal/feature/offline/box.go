@@ -11,9 +11,10 @@ import (
 // box is what memory knows of an account for which messages are on disk. Its shard's lock is held in all of this file.
 type box struct {
 	owner   jid.JID
-	rows    int              // on disk; a repeated message may count twice until recounted
+	rows    int              // on disk
 	bytes   int              // of those
 	changes int              // how often rows has changed
+	unsure  bool             // there may be fewer, or of other size: it is a while ago that they were counted
 	out     map[im.ID]*entry // those that are with sessions, or that sessions have and that are still on disk
 	drains  []*drain
 	dead    []*im.Session // those that have said that they will never have something
@@ -89,8 +90,11 @@ func (o *Store) Hand(c im.Copy, id im.ID, st *xmpp.Stanza, choose func() []*im.S
 	s := o.shard(c.Owner)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mark = max(s.mark, id)
 	b := s.box(c.Owner)
+	if id <= s.mark { // a repetition of one that may wait already
+		b.unsure = true
+	}
+	s.mark = max(s.mark, id)
 	chosen := choose()
 	if b.out[id] != nil {
 		return // a repetition of one that is with a session

@@ -101,10 +101,10 @@ func Open(ctx context.Context, d *db.DB, cfg Config, sessions *im.Table) (*Store
 	for i := range o.shards {
 		o.shards[i].boxes = map[jid.JID]*box{}
 	}
-	last, err := o.store.counts(ctx, func(owner string, n, bytes int) {
+	last, err := o.store.counts(ctx, func(owner string, n int) {
 		if j, err := jid.Parse(owner); err == nil {
 			b := o.shard(j).box(j)
-			b.rows, b.bytes = n, bytes
+			b.rows, b.unsure = n, true
 		}
 	})
 	for i := range o.shards {
@@ -128,9 +128,12 @@ var errFull = &xmpp.StanzaError{
 }
 
 // Keep says how a message is kept, if it is worth it. It refuses one that would have to wait where too many do.
-func (o *Store) Keep(_ context.Context, c im.Copy) (func(context.Context, *sql.Tx, im.ID) error, error) {
+func (o *Store) Keep(ctx context.Context, c im.Copy) (func(context.Context, *sql.Tx, im.ID) error, error) {
 	if !c.Incoming || !hints.Waits(c.Stanza) {
 		return nil, nil
+	}
+	if err := o.weigh(ctx, c.Owner); err != nil {
+		return nil, err
 	}
 	if !o.hasRoom(c.Owner) {
 		return nil, errFull
@@ -157,6 +160,27 @@ func (o *Store) hasRoom(owner jid.JID) bool {
 		}
 	}
 	return false
+}
+
+// weigh finds out how much waits for an account, if memory is not sure.
+func (o *Store) weigh(ctx context.Context, owner jid.JID) error {
+	s := o.shard(owner)
+	s.mu.Lock()
+	b := s.boxes[owner]
+	if b == nil || !b.unsure {
+		s.mu.Unlock()
+		return nil
+	}
+	changes, mark := b.changes, s.mark
+	s.mu.Unlock()
+	rows, bytes, err := o.store.size(ctx, owner, mark)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && b.changes == changes { // else the next one tries again
+		b.rows, b.bytes, b.unsure = rows, bytes, false
+		s.tidy(b)
+	}
+	return err
 }
 
 // Waiting is how many messages wait for an account, those that sessions have not acknowledged yet included.

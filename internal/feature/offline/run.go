@@ -164,6 +164,8 @@ func (o *Store) removed(keys []key) {
 		if b := s.boxes[k.owner]; b != nil {
 			if e := b.out[k.id]; e != nil {
 				b.bytes -= e.size
+			} else {
+				b.unsure = true // it was too old, and is gone unread
 			}
 			delete(b.out, k.id)
 			b.rows--
@@ -192,31 +194,23 @@ func (o *Store) Sweep(ctx context.Context) error {
 	}
 }
 
-// recount mends counts: a message that was repeated while it waited is counted twice.
+// recount counts anew what memory is not sure of.
 func (o *Store) recount(ctx context.Context) error {
-	before := map[jid.JID]int{}
+	var list []jid.JID
 	for i := range o.shards {
 		s := &o.shards[i]
 		s.mu.Lock()
 		for owner, b := range s.boxes {
-			before[owner] = b.changes
+			if b.unsure && b.changes > 0 { // not those that nobody has asked for since the start
+				list = append(list, owner)
+			}
 		}
 		s.mu.Unlock()
 	}
-	type size struct{ rows, bytes int }
-	counts := map[string]size{}
-	if _, err := o.store.counts(ctx, func(owner string, n, bytes int) { counts[owner] = size{n, bytes} }); err != nil {
-		return err
-	}
-	for owner, changes := range before {
-		s := o.shard(owner)
-		s.mu.Lock()
-		if b := s.boxes[owner]; b != nil && b.changes == changes {
-			now := counts[owner.String()]
-			b.rows, b.bytes = now.rows, now.bytes
-			s.tidy(b)
+	for _, owner := range list {
+		if err := o.weigh(ctx, owner); err != nil {
+			return err
 		}
-		s.mu.Unlock()
 	}
 	return nil
 }

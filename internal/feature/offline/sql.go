@@ -26,24 +26,34 @@ type key struct {
 
 type store struct{ db *db.DB }
 
-// counts gives how many messages wait for each account and how long they are, and the greatest ID of all.
-func (s *store) counts(ctx context.Context, each func(owner string, n, bytes int)) (last im.ID, err error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT owner, count(*), sum(length(stanza)), max(id) FROM waiting GROUP BY owner`)
+// counts gives how many messages wait for each account, and the greatest ID of all. An index has it all.
+func (s *store) counts(ctx context.Context, each func(owner string, n int)) (last im.ID, err error) {
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT owner, count(*), max(id) FROM waiting GROUP BY owner`)
 	if err != nil {
 		return 0, fmt.Errorf("offline: count what waits: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var owner string
-		var n, bytes int
+		var n int
 		var id int64
-		if err := rows.Scan(&owner, &n, &bytes, &id); err != nil {
+		if err := rows.Scan(&owner, &n, &id); err != nil {
 			return 0, fmt.Errorf("offline: count what waits: %w", err)
 		}
 		last = max(last, im.ID(id))
-		each(owner, n, bytes)
+		each(owner, n)
 	}
 	return last, rows.Err()
+}
+
+// size is how many messages up to an ID wait for an account, and how long they are.
+func (s *store) size(ctx context.Context, owner jid.JID, upTo im.ID) (n, bytes int, err error) {
+	err = s.db.Read().QueryRowContext(ctx, `SELECT count(*), coalesce(sum(length(stanza)), 0) FROM waiting WHERE owner = $1 AND id <= $2`,
+		owner.String(), int64(upTo)).Scan(&n, &bytes)
+	if err != nil {
+		return 0, 0, fmt.Errorf("offline: weigh what waits: %w", err)
+	}
+	return n, bytes, nil
 }
 
 // insert puts a message that is not there yet.
