@@ -12,6 +12,7 @@ import (
 	"embed"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/core"
@@ -103,6 +104,7 @@ type Delivery struct {
 	services map[serviceKey]im.Handler
 	ids      *ids
 	order    order
+	told     atomic.Int64 // when the log last heard that nothing can be stored
 }
 
 // New makes a Delivery that answers iq requests by the services.

@@ -1,8 +1,10 @@
 package delivery_test
 
 import (
+	"bytes"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -25,7 +27,8 @@ func (s *stage) pages(n int) {
 
 func TestAFullDiskIsToldAndPasses(t *testing.T) {
 	t.Parallel()
-	s := set(t, setting{})
+	var log bytes.Buffer
+	s := set(t, setting{log: slog.New(slog.NewTextHandler(&log, nil))})
 	alice, desk := s.connect("alice@example.org/a", 0), s.connect("bob@example.org/desk", 0)
 	mobile := s.connect("alice@example.org/m", 0)
 	mobile.says(`<iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq>`)
@@ -38,6 +41,9 @@ func TestAFullDiskIsToldAndPasses(t *testing.T) {
 		if failure(st) != "resource-constraint" || st.ID() != "1" {
 			t.Errorf("the sender hears %s", st.Text())
 		}
+	}
+	if n := strings.Count(log.String(), "no space"); n != 1 || strings.Contains(log.String(), long) {
+		t.Errorf("the log has heard of it %d times: %.1000s", n, log.String())
 	}
 	if got := append(desk.take(0), mobile.take(0)...); len(got) != 0 {
 		t.Errorf("what was refused is delivered %d times", len(got))

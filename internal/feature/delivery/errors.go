@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"time"
 
 	"parley/internal/address"
 	"parley/internal/core"
@@ -18,13 +19,21 @@ func accountOf(j jid.JID) (core.Address, error) { return address.FromJID(j) }
 // fail answers a stanza with an error, unless nothing may be answered to it.
 func (d *Delivery) fail(s *im.Session, st *xmpp.Stanza, err error) {
 	e, known := asStanzaError(err)
-	if !known {
+	if !known && (e.Condition != xmpp.ResourceConstraint || d.mayTell()) {
 		d.log.Error("stanza failed", "kind", st.Kind().String(), "from", st.From().String(), "err", err)
 	}
 	if st.IsError() { // rfc6120#8.3.1
 		return
 	}
 	d.answer(s, st.Fail(e))
+}
+
+// quiet is how long the log is not told again that nothing can be stored: every message would say so.
+const quiet = 10 * time.Second
+
+func (d *Delivery) mayTell() bool {
+	now, last := d.ids.now().UnixNano(), d.told.Load()
+	return (now < last || now-last > int64(quiet)) && d.told.CompareAndSwap(last, now)
 }
 
 // answer sends what the server says to a session, or to whoever asked from elsewhere.

@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -45,6 +46,7 @@ type setting struct {
 	offline  offline.Config
 	archive  archive.Config
 	services []im.Service
+	log      *slog.Logger
 	sees     func(ctx context.Context, owner, other jid.JID) (bool, error)
 }
 
@@ -108,7 +110,7 @@ func set(tb testing.TB, c setting) *stage {
 		},
 	}
 	s.Delivery, err = delivery.New(tb.Context(), s.db, delivery.Config{
-		Serves: func(domain string) bool { return domain == "example.org" }, Now: c.now,
+		Serves: func(domain string) bool { return domain == "example.org" }, Now: c.now, Log: c.log,
 	}, s.ports, services)
 	if err != nil {
 		tb.Fatal(err)
