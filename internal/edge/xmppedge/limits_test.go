@@ -2,6 +2,7 @@ package xmppedge
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -244,6 +245,31 @@ func (s *session) alive() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.ended
+}
+
+func TestWhoAsksFasterThanItReadsIsHeldBack(t *testing.T) {
+	bubble(t, Limits{QueueStanzas: 100}, func(t *testing.T, w *world) {
+		c, conn := w.slow(t)
+		goOn := conn.stop()
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			for i := range 500 {
+				if _, err := io.WriteString(conn, message("alice@example.org/desk", i)); err != nil {
+					return
+				}
+			}
+		}()
+		synctest.Wait()
+		if n := len(w.chat.got); n > 100 {
+			t.Errorf("%d stanzas are taken of a client that reads no answers", n)
+		}
+		goOn()
+		<-sent
+		for i := range 500 {
+			c.Await(fmt.Sprintf("<message id='%d'/>", i))
+		}
+	})
 }
 
 func TestQuestionsOfWhoDoesNotReadAreBounded(t *testing.T) {

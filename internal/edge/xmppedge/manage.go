@@ -199,6 +199,7 @@ func (s *session) detach() bool {
 	}
 	old := s.conn
 	s.conn = nil
+	s.makeRoom()
 	s.hibernate()
 	s.mu.Unlock()
 	if old != nil {

@@ -82,6 +82,7 @@ func (s *session) read(c *conn, err error) error {
 		if err = s.element(c, raw); err != nil {
 			return err
 		}
+		s.awaitRoom(c)
 	}
 }
 

@@ -19,10 +19,11 @@ type session struct {
 	account core.Address
 
 	mu      sync.Mutex
-	conn    *conn  // nil while it waits to be resumed
-	queue   []item // what is to be written
-	unacked []item // what was written and is not acknowledged (XEP-0198)
-	size    int    // bytes of all those, and of what is being written
+	conn    *conn         // nil while it waits to be resumed
+	queue   []item        // what is to be written
+	unacked []item        // what was written and is not acknowledged (XEP-0198)
+	size    int           // bytes of all those, and of what is being written
+	room    chan struct{} // closed when the queue is short again; nil if nobody waits for that
 	ended   bool
 	timer   *time.Timer // for tick
 
@@ -131,8 +132,38 @@ func (s *session) take(c *conn, b *batch) (uncounted []item, ok bool) {
 		b.put(c, i)
 	}
 	s.queue = shift(s.queue, n)
+	if len(s.queue) <= s.edge.limits.Load().QueueStanzas/backlog {
+		s.makeRoom()
+	}
 	s.signal(b)
 	return uncounted, true
+}
+
+// backlog is the part of the queue that may be full of what is to be written, before its client is listened to no more.
+const backlog = 4
+
+// awaitRoom waits while much is to be written to a connection: a client that asks faster than it takes the answers is not
+// listened to as long.
+func (s *session) awaitRoom(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.conn == c && len(s.queue) > s.edge.limits.Load().QueueStanzas/backlog {
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room := s.room
+		s.mu.Unlock()
+		<-room
+		s.mu.Lock()
+	}
+}
+
+// makeRoom has those go on who wait for room. s.mu is held.
+func (s *session) makeRoom() {
+	if s.room != nil {
+		close(s.room)
+		s.room = nil
+	}
 }
 
 // put adds an item in the form that the connection needs.
@@ -186,6 +217,7 @@ func (s *session) end(e *xmpp.StreamError) {
 	s.ended = true
 	c := s.conn
 	s.conn = nil
+	s.makeRoom()
 	if s.timer != nil {
 		s.timer.Stop()
 	}
