@@ -339,3 +339,17 @@ func TestConnectionsAreBounded(t *testing.T) {
 		})
 	}
 }
+
+func TestLimitsChangeWhileItRuns(t *testing.T) {
+	t.Parallel()
+	w := listening(t, Config{Limits: Limits{Connections: 1}})
+	first := dialTLS(t, w.tls)
+	first.open()
+	dial(t, w.tcp).gone()
+	w.SetLimits(Limits{Connections: 2, StanzaBytes: 20000})
+	w.session("bob", "phone")
+	first.signIn("alice")
+	first.bind("desk")
+	first.say("<message><body>" + strings.Repeat("x", 20000) + "</body></message>")
+	first.ends(xmpp.PolicyViolation)
+}

@@ -18,21 +18,28 @@ func (c *conn) serve(s *session, err error) {
 		return
 	}
 	c.edge.log.Debug("connection ends", "session", s.im.JID().String(), "remote", c.remote, "reason", err)
-	e, fault := errors.AsType[*xmpp.StreamError](err)
-	switch {
-	case fault && e.Condition == xmpp.ConnectionTimeout:
-		s.left(c, true) // the network may be to blame
-		c.end(e)
-	case fault:
-		s.quit(c, e)
-	case errors.Is(err, errClosed):
-		s.left(c, false)
-	default:
-		c.closing.Store(true) // nobody takes what would still be written
-		s.left(c, true)
+	if s.stopped(c, err) {
+		<-s.im.Finished() // it has said farewell
 	}
 	c.wire.drain()
 	c.gone()
+}
+
+// stopped does what the end of reading asks for; it is true if that ended the session.
+func (s *session) stopped(c *conn, err error) bool {
+	e, fault := errors.AsType[*xmpp.StreamError](err)
+	switch {
+	case fault && e.Condition == xmpp.ConnectionTimeout:
+		ended := s.left(c, true) // the network may be to blame
+		c.end(e)
+		return ended
+	case fault:
+		return s.quit(c, e)
+	case errors.Is(err, errClosed):
+		return s.left(c, false)
+	}
+	c.closing.Store(true) // nobody takes what would still be written
+	return s.left(c, true)
 }
 
 // doze waits for a client that says nothing. It calls little, to be cheap.
@@ -48,13 +55,14 @@ func (s *session) recovered(c *conn, r any) {
 }
 
 // quit ends the session because of what came on a connection, if that still is the session's.
-func (s *session) quit(c *conn, e *xmpp.StreamError) {
+func (s *session) quit(c *conn, e *xmpp.StreamError) bool {
 	s.mu.Lock()
-	mine := s.conn == c
-	s.mu.Unlock()
-	if mine {
-		s.End(e)
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return false
 	}
+	s.end(e)
+	return true
 }
 
 func (s *session) read(c *conn, err error) error {

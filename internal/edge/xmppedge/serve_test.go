@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"testing"
 	"time"
 
@@ -97,4 +98,24 @@ func TestClosingHasTimeForFarewells(t *testing.T) {
 	cancel()
 	go func() { _ = w.Close(ctx) }()
 	c.ends(xmpp.SystemShutdown)
+}
+
+func TestWhoHalfClosesHearsTheEnd(t *testing.T) {
+	t.Parallel()
+	w := listening(t, Config{WithoutTLS: true})
+	for says, want := range map[string]xmpp.StreamCondition{"</stream:stream>": "", "<bad/>": xmpp.UnsupportedStanzaType} {
+		for range 20 {
+			c := w.scramSession("alice", "desk")
+			c.say(says)
+			if err := c.conn.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			if want == "" {
+				c.closed()
+			} else {
+				c.ends(want)
+			}
+			w.over(t)
+		}
+	}
 }

@@ -273,22 +273,22 @@ func (s *session) count() uint32 {
 	return s.handled
 }
 
-// left is called by the reader of a connection that is gone. A session that may be resumed waits for it; any other ends.
-func (s *session) left(c *conn, resumable bool) {
+// left is called by the reader of a connection that is gone. A session that may be resumed waits for it; any other ends,
+// which it says.
+func (s *session) left(c *conn, resumable bool) (ended bool) {
 	s.mu.Lock()
-	if s.conn != c {
-		s.mu.Unlock()
-		return // it goes on elsewhere, or ends already
-	}
-	if s.id == "" || !resumable || s.edge.closed.Load() {
-		s.mu.Unlock()
-		s.End(nil)
-		return
+	defer s.mu.Unlock()
+	switch {
+	case s.conn != c: // it goes on elsewhere, or ends already
+		return false
+	case s.id == "" || !resumable || s.edge.closed.Load():
+		s.end(nil)
+		return true
 	}
 	s.conn = nil
 	s.hibernate()
-	s.mu.Unlock()
 	s.edge.log.Debug("session waits to be resumed", "session", s.im.JID().String())
+	return false
 }
 
 // add counts a session; it is false if the edge is closed.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,7 +63,9 @@ func TestServant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("at %s %s\n", plain, direct)
+	web := httptest.NewServer(e.WebSocketHandler())
+	defer web.Close()
+	fmt.Printf("at %s %s %s\n", plain, direct, strings.Replace(web.URL, "http", "ws", 1))
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		for range 4 { // stacks shrink by half at a time
 			runtime.GC()
@@ -71,7 +74,7 @@ func TestServant(t *testing.T) {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		s := e.Stats()
-		fmt.Printf("memory %d %d %d %d %d\n", resident(), m.HeapInuse, m.StackInuse, s.Sessions, s.Connections["TCP"]+s.Connections["TLS"])
+		fmt.Printf("memory %d %d %d %d %d\n", resident(), m.HeapInuse, m.StackInuse, s.Sessions, s.Connections["TCP"]+s.Connections["TLS"]+s.Connections["WebSocket"])
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -99,6 +102,7 @@ type measured struct {
 	in         io.WriteCloser
 	out        *bufio.Scanner
 	plain, tls string
+	web        string
 }
 
 type memory struct{ resident, heap, stack, sessions, conns int }
@@ -129,7 +133,7 @@ func measure(t *testing.T, binary string) *measured {
 			t.Errorf("the server: %v", err)
 		}
 	})
-	m.read("at %s %s", &m.plain, &m.tls)
+	m.read("at %s %s %s", &m.plain, &m.tls, &m.web)
 	return m
 }
 
@@ -178,6 +182,7 @@ func TestSoakIdle(t *testing.T) {
 		{"TCP session, resumable", overTCP("<enable xmlns='urn:xmpp:sm:3' resume='true'/>"), true, 10 << 10},
 		{"silent TLS", silentTLS, false, 24 << 10},
 		{"TLS session", overTLS, true, 20 << 10},
+		{"WebSocket session", overWebSocket, true, 28 << 10},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			m := measure(t, binary)
@@ -268,6 +273,20 @@ func overTLS(m *measured, i int) io.Closer {
 	}
 	return raw
 }
+
+// overWebSocket is without TLS, as behind a proxy.
+func overWebSocket(m *measured, i int) io.Closer {
+	c := xmpptest.WebSocket(m.t, fmt.Sprintf("u%d@example.org", i), m.web, nil)
+	c.Open()
+	c.SignIn("PLAIN", "x")
+	c.Bind("phone")
+	c.Send("<presence/>")
+	return closing(c.Cut)
+}
+
+type closing func()
+
+func (f closing) Close() error { f(); return nil }
 
 func overTCP(then string) func(m *measured, i int) io.Closer {
 	return func(m *measured, i int) io.Closer {
