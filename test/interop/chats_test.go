@@ -115,8 +115,8 @@ func TestAppsWrongPassword(t *testing.T) {
 	}
 }
 
-// TestPlainWithoutTLS sends a password in the clear, though nobody offered that.
-func TestPlainWithoutTLS(t *testing.T) {
+// TestAppsPlainWithoutTLS sends a password in the clear, though nobody offered that.
+func TestAppsPlainWithoutTLS(t *testing.T) {
 	t.Parallel()
 	matrix(t, "PLAIN without TLS is not offered (slixmpp), and refused")
 	s, _ := host(t, alice)
@@ -146,10 +146,10 @@ func TestPlainWithoutTLS(t *testing.T) {
 	}
 }
 
-// TestAsItComes has a slixmpp sign in as it does by itself. It takes the binding that it knows for one that the server
+// TestAppsAsTheyCome has a slixmpp sign in as it does by itself. It takes the binding that it knows for one that the server
 // must know, is refused each mechanism of SCRAM, with it and without it, since that looks like somebody between who
 // struck it from the list (rfc5802#6), and is left with PLAIN.
-func TestAsItComes(t *testing.T) {
+func TestAppsAsTheyCome(t *testing.T) {
 	t.Parallel()
 	s, _ := host(t, alice)
 	app := NewSlixmpp(t, s, alice)
@@ -256,8 +256,8 @@ func TestAppsOffline(t *testing.T) {
 	}
 }
 
-// TestNobody writes to an account that nobody has.
-func TestNobody(t *testing.T) {
+// TestAppsToNobody writes to an account that nobody has.
+func TestAppsToNobody(t *testing.T) {
 	t.Parallel()
 	matrix(t, "a message to nobody comes back: slixmpp, @xmpp/client, strophe.js")
 	s, page := host(t, alice, bob, carol)
@@ -274,8 +274,8 @@ func TestNobody(t *testing.T) {
 	}
 }
 
-// TestContacts has two people become each other's contacts, see what they do, and part.
-func TestContacts(t *testing.T) {
+// TestAppsContacts has two people become each other's contacts, see what they do, and part.
+func TestAppsContacts(t *testing.T) {
 	t.Parallel()
 	for _, pair := range [][2]string{{alice, dave}, {dave, bob}, {carol, alice}, {bob, carol}} {
 		t.Run(strings.Join(pair[:], " and "), func(t *testing.T) {
@@ -321,8 +321,8 @@ func befriend(t *testing.T, s *harness.Server, pair [2]string, a, b Friend) {
 	a.AwaitContact(t, ben, "none")
 }
 
-// TestRosterVersion has a roster fetched again only when it has changed.
-func TestRosterVersion(t *testing.T) {
+// TestAppsRosterVersion has a roster fetched again only when it has changed.
+func TestAppsRosterVersion(t *testing.T) {
 	t.Parallel()
 	matrix(t, "a roster is sent again only when it has changed (slixmpp)")
 	s, _ := host(t, alice, bob)
@@ -345,8 +345,8 @@ func TestRosterVersion(t *testing.T) {
 	mobile.await(t, happening{"event": "contact", "jid": s.Address(bob), "name": "Robert"})
 }
 
-// TestCarbons has three apps of one account follow each other's conversations.
-func TestCarbons(t *testing.T) {
+// TestAppsCarbons has three apps of one account follow each other's conversations.
+func TestAppsCarbons(t *testing.T) {
 	t.Parallel()
 	matrix(t, "slixmpp, strophe.js and profanity of one account follow each other's chats")
 	s, page := host(t, alice, bob)
@@ -383,8 +383,8 @@ func TestCarbons(t *testing.T) {
 	}
 }
 
-// TestArchive reads what was said, page by page.
-func TestArchive(t *testing.T) {
+// TestAppsArchive reads what was said, page by page.
+func TestAppsArchive(t *testing.T) {
 	t.Parallel()
 	matrix(t, "slixmpp and profanity read what was said from the archive, page by page")
 	s, _ := host(t, alice, bob)
@@ -424,8 +424,8 @@ func TestArchive(t *testing.T) {
 	p.sees(t, `(?s)`+strings.Join(said, `\n.*`))
 }
 
-// TestResume cuts an app's connection, and has it take up its session again.
-func TestResume(t *testing.T) {
+// TestAppsResume cuts an app's connection, and has it take up its session again.
+func TestAppsResume(t *testing.T) {
 	t.Parallel()
 	for _, who := range []struct {
 		kind, transport string
@@ -454,8 +454,8 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestProfanityComesBack cuts profanity's connection, and has it connect again.
-func TestProfanityComesBack(t *testing.T) {
+// TestAppsComeBack cuts profanity's connection, and has it connect again.
+func TestAppsComeBack(t *testing.T) {
 	t.Parallel()
 	matrix(t, "profanity connects again after its connection is cut: nothing is lost")
 	s, _ := host(t, alice, bob)
@@ -517,8 +517,8 @@ func resume(t *testing.T, s *harness.Server, a, b *Scripted, transport string, r
 	b.never(t, happening{"event": "message"})
 }
 
-// TestBlocking keeps somebody away.
-func TestBlocking(t *testing.T) {
+// TestAppsBlock keeps somebody away.
+func TestAppsBlock(t *testing.T) {
 	t.Parallel()
 	matrix(t, "slixmpp blocks somebody, who can't write or see, and lets them again; profanity shows the list")
 	s, _ := host(t, alice, bob)
@@ -548,8 +548,8 @@ func TestBlocking(t *testing.T) {
 	a.never(t, happening{"event": "message", "body": "Can you read this?"})
 }
 
-// TestQuestions asks the server, and an account, what can be asked.
-func TestQuestions(t *testing.T) {
+// TestAppsAsk asks the server, and an account, what can be asked.
+func TestAppsAsk(t *testing.T) {
 	t.Parallel()
 	matrix(t, "slixmpp asks for ping, version, time, features, and vCards")
 	s, _ := host(t, alice, bob)
@@ -589,8 +589,8 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// TestEchoChat writes to the echo service.
-func TestEchoChat(t *testing.T) {
+// TestAppsEcho writes to the echo service.
+func TestAppsEcho(t *testing.T) {
 	t.Parallel()
 	matrix(t, "echo answers a chat of slixmpp, @xmpp/client, strophe.js and profanity")
 	talkers := []string{alice, bob, carol, dave}
@@ -603,8 +603,8 @@ func TestEchoChat(t *testing.T) {
 	}
 }
 
-// TestPhoneAndApp has a phone and an app of one account, with one password, at the same time.
-func TestPhoneAndApp(t *testing.T) {
+// TestAppsAndPhones has a phone and an app of one account, with one password, at the same time.
+func TestAppsAndPhones(t *testing.T) {
 	t.Parallel()
 	matrix(t, "baresip and slixmpp of one account, one password: a call and a chat at the same time")
 	s, _ := host(t, alice, bob)
