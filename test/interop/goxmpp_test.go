@@ -9,9 +9,9 @@ import (
 	"parley/test/harness"
 )
 
-// TestChannelBinding signs in by the library that later versions of go-sendxmpp are made of: the apps that Debian 12 has
+// TestAppsChannelBinding signs in by the library that later versions of go-sendxmpp are made of: the apps that Debian 12 has
 // can't bind to TLS 1.3.
-func TestChannelBinding(t *testing.T) {
+func TestAppsChannelBinding(t *testing.T) {
 	t.Parallel()
 	matrix(t, "go-xmpp signs in by [SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS] over starttls and tls, 1.2 and 1.3, and not with a wrong password")
 	s, _ := host(t, alice)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Prosody in parley's place, to tell an app's driver's fault from the server's:
 #   apt-get install prosody
-#   PARLEY_STAND_IN=$PWD/test/interop/prosody.sh go test -run 'App|Chat' ./test/interop/
-# What only parley has (its command line, calls, the echo service) fails then.
+#   PARLEY_STAND_IN=$PWD/test/interop/prosody.sh go test -run TestApps ./test/interop/
+# What only parley has (its command line, calls, the echo service, channel binding of TLS 1.3) fails then.
 set -euo pipefail
 : "${DOMAIN:?}" "${DIR:?}" "${USERS:?}" "${XMPP:?}" "${XMPPTLS:?}" "${HTTPS:?}"
 openssl req -x509 -newkey rsa:2048 -nodes -keyout "$DIR/key.pem" -out "$DIR/cert.pem" -days 2 \

@@ -29,7 +29,7 @@ type Scripted struct {
 // happening is something that an app tells, or is told.
 type happening map[string]string
 
-// any stands for whatever is said at all.
+// anything stands for whatever is said, if something is.
 const anything = "*"
 
 func (h happening) like(want happening) bool {
