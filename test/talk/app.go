@@ -117,7 +117,12 @@ func signingIn() []sentence {
 			a.Cut()
 			a.lost = a.Client
 		}),
-		does(`may resume`, func(_ *play, a *app, _ []string) { a.Enable(true) }),
+		does(`may resume(, but acknowledges nothing)?`, func(_ *play, a *app, m []string) {
+			if a.Manual = m[1] != ""; a.Manual {
+				a.Ignore("r") // it is asked again and again
+			}
+			a.Enable(true)
+		}),
 		does(`resumes`, func(p *play, a *app, _ []string) { a.resume(p) }),
 		does(`tries to resume`, func(p *play, a *app, _ []string) {
 			a.connect(p)
