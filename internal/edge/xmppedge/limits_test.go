@@ -248,7 +248,13 @@ func (s *session) alive() bool {
 }
 
 func TestWhoAsksFasterThanItReadsIsHeldBack(t *testing.T) {
-	bubble(t, Limits{QueueStanzas: 100}, func(t *testing.T, w *world) {
+	for name, l := range map[string]Limits{"stanzas": {QueueStanzas: 100}, "bytes": {QueueBytes: 8000}} {
+		t.Run(name, func(t *testing.T) { heldBack(t, l) })
+	}
+}
+
+func heldBack(t *testing.T, l Limits) {
+	bubble(t, l, func(t *testing.T, w *world) {
 		c, conn := w.slow(t)
 		goOn := conn.stop()
 		sent := make(chan struct{})

@@ -222,9 +222,7 @@ func (s *session) attach(c *conn, r sm.Resume, info im.Info) error {
 		return &xmpp.StreamError{Condition: xmpp.StreamConflict} // somebody else was faster
 	}
 	s.timer.Stop()
-	again := append([]item{{text: sm.Resumed(r.Previous, s.handled)}}, s.unacked...)
-	s.size += again[0].len()
-	s.queue = append(again, elements(s.queue)...)
+	s.requeue(sm.Resumed(r.Previous, s.handled))
 	s.unacked, s.fresh, s.ask, s.asked, s.answers = nil, 0, false, time.Time{}, 0
 	s.im.Moved(info)
 	s.conn = c
@@ -233,15 +231,22 @@ func (s *session) attach(c *conn, r sm.Resume, info im.Info) error {
 	return nil
 }
 
-// elements are those of a queue that mean something on another connection too.
-func elements(queue []item) []item {
-	var kept []item
-	for _, i := range queue {
+// requeue has everything be written again, after a first element: but for those that mean something on the connection
+// alone that they were for. s.mu is held.
+func (s *session) requeue(first string) {
+	list := append([]item{{text: first}}, s.unacked...)
+	s.size += len(first)
+	for _, i := range s.queue {
 		if i.stanza != nil {
-			kept = append(kept, i)
+			list = append(list, i)
+		} else {
+			s.size -= i.len()
 		}
 	}
-	return kept
+	s.queue, s.queued = list, 0
+	for i := range list {
+		s.queued += list[i].len()
+	}
 }
 
 // past remembers how many stanzas of sessions that are gone were handled (xep0198#5), up to a bound.

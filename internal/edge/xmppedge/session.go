@@ -22,7 +22,8 @@ type session struct {
 	conn    *conn         // nil while it waits to be resumed
 	queue   []item        // what is to be written
 	unacked []item        // what was written and is not acknowledged (XEP-0198)
-	size    int           // bytes of all those, and of what is being written
+	queued  int           // bytes of queue
+	size    int           // bytes of both, and of what is being written
 	room    chan struct{} // closed when the queue is short again; nil if nobody waits for that
 	ended   bool
 	timer   *time.Timer // for tick
@@ -83,6 +84,7 @@ func (s *session) Send(st *xmpp.Stanza, done func(ok bool)) {
 func (s *session) push(i item) {
 	s.queue = append(s.queue, i)
 	s.size += i.len()
+	s.queued += i.len()
 	s.wake()
 }
 
@@ -123,6 +125,7 @@ func (s *session) take(c *conn, b *batch) (uncounted []item, ok bool) {
 	n := 0
 	for ; n < len(s.queue) && len(b.text) < batchSize; n++ {
 		i := s.queue[n]
+		s.queued -= i.len()
 		if i.counted {
 			s.unacked = append(s.unacked, i)
 			s.fresh++
@@ -132,7 +135,7 @@ func (s *session) take(c *conn, b *batch) (uncounted []item, ok bool) {
 		b.put(c, i)
 	}
 	s.queue = shift(s.queue, n)
-	if len(s.queue) <= s.edge.limits.Load().QueueStanzas/backlog {
+	if !s.behind() {
 		s.makeRoom()
 	}
 	s.signal(b)
@@ -147,7 +150,7 @@ const backlog = 4
 func (s *session) awaitRoom(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.conn == c && len(s.queue) > s.edge.limits.Load().QueueStanzas/backlog {
+	for s.conn == c && s.behind() {
 		if s.room == nil {
 			s.room = make(chan struct{})
 		}
@@ -156,6 +159,12 @@ func (s *session) awaitRoom(c *conn) {
 		<-room
 		s.mu.Lock()
 	}
+}
+
+// behind says that much is to be written. s.mu is held.
+func (s *session) behind() bool {
+	l := s.edge.limits.Load()
+	return len(s.queue) > l.QueueStanzas/backlog || s.queued > l.QueueBytes/backlog
 }
 
 // makeRoom has those go on who wait for room. s.mu is held.
