@@ -112,27 +112,34 @@ func (c *conn) last(b *batch, e *xmpp.StreamError) bool {
 	return err == nil
 }
 
-// run negotiates, in a goroutine of its own, and goes on with a session in a fresh one: a handshake's stack is
-// large. Before it, enter has counted the connection.
-func (c *conn) run(begin func() error) {
+// begin brings TLS up and goes on, each in a goroutine of its own, since a handshake's stack is large.
+func (c *conn) begin(w *tcp) {
 	defer func() { c.recovered(recover()) }()
-	s, err := c.session(begin)
+	if err := c.handshake(w); err != nil {
+		c.stop(err)
+		return
+	}
+	go c.run()
+}
+
+// run negotiates, and goes on with a session in a fresh goroutine. Before it, enter has counted the connection.
+func (c *conn) run() {
+	defer func() { c.recovered(recover()) }()
+	n := negotiation{conn: c}
+	s, err := n.run(c.edge.ctx)
 	if err != nil {
-		c.over(err)
-		c.wire.drain()
-		c.gone()
+		c.stop(err)
 		return
 	}
 	c.wire.settle()
 	go c.serve(s, nil)
 }
 
-func (c *conn) session(begin func() error) (*session, error) {
-	if err := begin(); err != nil {
-		return nil, err
-	}
-	n := negotiation{conn: c}
-	return n.run(c.edge.ctx)
+// stop ends a connection that there is no session for.
+func (c *conn) stop(err error) {
+	c.over(err)
+	c.wire.drain()
+	c.gone()
 }
 
 // gone ends what is left.

@@ -93,7 +93,7 @@ func FuzzConnection(f *testing.F) {
 		r := &replay{text: text, piece: max(1, piece), closed: make(chan struct{})}
 		c, _ := e.admit(r)
 		c.info.Store(&im.Info{Network: "TLS", Encrypted: true})
-		go c.run(func() error { return nil })
+		go c.run()
 		select {
 		case <-r.closed:
 		case <-time.After(patience):

@@ -52,12 +52,11 @@ func (e *Edge) accept(raw net.Conn, direct bool) {
 		return
 	}
 	w.silent = direct
-	go c.run(func() error {
-		if direct {
-			return c.handshake(w)
-		}
-		return nil
-	})
+	if direct {
+		go c.begin(w)
+		return
+	}
+	go c.run()
 }
 
 // admit counts a connection, and makes what it needs; nil if there is no room.

@@ -75,7 +75,7 @@ func (e *Edge) serveWebSocket(ws *websocket.Conn, remote netip.AddrPort, secure 
 		w.abort()
 		return
 	}
-	go c.run(func() error { return nil })
+	go c.run()
 }
 
 // webSocket is the wire of RFC 7395: each frame is one element.
