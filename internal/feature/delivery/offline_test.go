@@ -83,6 +83,23 @@ func TestWhatWaitsComesInOrderWithItsTimeAndID(t *testing.T) {
 	}
 }
 
+func TestWhatWaitsNeverFillsASession(t *testing.T) {
+	t.Parallel()
+	s := set(t, setting{offline: offline.Config{WindowBytes: 2500}})
+	alice := s.connect("alice@example.org/a", 0)
+	long := strings.Repeat("x", 1000)
+	for range 8 {
+		alice.says(`<message to='bob@example.org' type='chat'><body>%s</body></message>`, long)
+	}
+	s.settled(bob, 8)
+	slow := s.silent("bob@example.org/slow")
+	wantBodies(t, slow, long, long, long) // those that begin within the window
+	slow.leave()
+	all := slices.Repeat([]string{long}, 8)
+	wantBodies(t, s.connect("bob@example.org/desk", 0), all...) // by and by, as it acknowledges them
+	s.settled(bob, 0)
+}
+
 func TestWhatIsLiveIsStoredUntilItIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	s := set(t, setting{})

@@ -34,10 +34,12 @@ type drain struct {
 	session *im.Session
 	next    im.ID // what is beyond it is still to be brought
 	flying  int   // brought and not yet acknowledged
-	owed    int   // new messages among what is to be brought
-	working bool  // a goroutine is at it
-	again   bool  // it was told to begin again
-	over    bool
+	// flyingBytes are those of the messages that fly.
+	flyingBytes int
+	owed        int  // new messages among what is to be brought
+	working     bool // a goroutine is at it
+	again       bool // it was told to begin again
+	over        bool
 }
 
 // box is an account's; it is made if it is not there.
@@ -121,10 +123,12 @@ func (o *Store) Hand(c im.Copy, id im.ID, st *xmpp.Stanza, choose func() []*im.S
 // give sends a message to a session.
 func (o *Store) give(b *box, id im.ID, e *entry, session *im.Session, d *drain, st *xmpp.Stanza) {
 	e.pending++
+	size := len(st.Text())
 	if d != nil {
 		d.flying++
+		d.flyingBytes += size
 	}
-	session.Deliver(st, func(ok bool) { o.events.add(event{b.owner, id, session, d, ok}) })
+	session.Deliver(st, func(ok bool) { o.events.add(event{b.owner, id, session, d, size, ok}) })
 }
 
 // settle looks at what has become of a message. It says whether the message waits again.
@@ -149,6 +153,7 @@ func (o *Store) happened(s *shard, ev event) {
 	}
 	if ev.drain != nil {
 		ev.drain.flying--
+		ev.drain.flyingBytes -= ev.size
 		o.kick(s, b, ev.drain)
 	}
 	if !ev.ok {

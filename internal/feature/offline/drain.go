@@ -28,46 +28,50 @@ func (o *Store) Available(_ context.Context, session *im.Session) {
 
 // kick has a goroutine go on with a drain, if there is room and none is at it.
 func (o *Store) kick(s *shard, b *box, d *drain) {
-	if d.working || d.over || o.stopping.Load() || d.flying >= o.config.Window {
+	if d.working || d.over || o.stopping.Load() || o.isFull(d) {
 		return
 	}
 	d.working = true
 	o.drains.Go(func() { o.work(s, b, d) })
 }
 
+// isFull says that a session has as much as it may have without acknowledging any: more would fill its outbox, and end it.
+func (o *Store) isFull(d *drain) bool {
+	return d.flying >= o.config.Window || d.flyingBytes >= o.config.WindowBytes
+}
+
 // work brings as much as the session may be given before it acknowledges some.
 func (o *Store) work(s *shard, b *box, d *drain) {
 	for {
-		after, upTo, room := o.claim(s, b, d)
+		after, upTo, room, bytes := o.claim(s, b, d)
 		if room == 0 {
 			return
 		}
-		rows, err := o.store.page(context.Background(), b.owner, after, upTo, room)
+		rows, last, err := o.store.page(context.Background(), b.owner, after, upTo, room, bytes)
 		if err != nil {
 			o.config.Log.Error("waiting messages not read", "account", b.owner.String(), "err", err)
 			o.giveUp(s, b, d)
 			return
 		}
-		if o.bring(s, b, d, rows, upTo, len(rows) < room) {
+		if o.bring(s, b, d, rows, upTo, last) {
 			return
 		}
 	}
 }
 
 // claim says what is to be read next: nothing if room is 0.
-func (o *Store) claim(s *shard, b *box, d *drain) (after, upTo im.ID, room int) {
+func (o *Store) claim(s *shard, b *box, d *drain) (after, upTo im.ID, room, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p, ok := d.session.Priority(); (!ok || p < 0 || b.isDead(d.session)) && !d.over {
 		o.finish(s, b, d)
 	}
-	room = min(o.config.Window-d.flying, batch)
-	if d.over || o.stopping.Load() || room <= 0 {
+	if d.over || o.stopping.Load() || o.isFull(d) {
 		d.working = false
-		return 0, 0, 0
+		return 0, 0, 0, 0
 	}
 	d.again = false
-	return d.next, s.mark, room
+	return d.next, s.mark, min(o.config.Window-d.flying, batch), o.config.WindowBytes - d.flyingBytes
 }
 
 func (o *Store) giveUp(s *shard, b *box, d *drain) {

@@ -32,9 +32,11 @@ type Config struct {
 	Bytes      int           // and their size; default 16 MiB
 	Keep       time.Duration // how long they wait; default 30 days
 	Window     int           // messages that a session is given before it has acknowledged any; default 100
-	Delete     time.Duration // the time between two deletions of what sessions have; default 200 ms
-	Now        func() time.Time
-	Log        *slog.Logger
+	// WindowBytes are the bytes of those, but for what the last of them is over; default 1 MiB.
+	WindowBytes int
+	Delete      time.Duration // the time between two deletions of what sessions have; default 200 ms
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 func (c Config) withDefaults() Config {
@@ -46,6 +48,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Keep <= 0 {
 		c.Keep = 30 * 24 * time.Hour
+	}
+	if c.WindowBytes <= 0 {
+		c.WindowBytes = 1 << 20
 	}
 	if c.Window <= 0 {
 		c.Window = 100

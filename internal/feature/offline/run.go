@@ -15,6 +15,7 @@ type event struct {
 	id      im.ID
 	session *im.Session
 	drain   *drain // by which it was brought; nil if by none
+	size    int    // in bytes
 	ok      bool
 }
 

@@ -66,25 +66,30 @@ func insert(ctx context.Context, tx *sql.Tx, owner string, r row) error {
 	return nil
 }
 
-// page gives an account's first messages after an ID, up to another.
-func (s *store) page(ctx context.Context, owner jid.JID, after, upTo im.ID, limit int) (page []row, err error) {
+// page gives an account's first messages after an ID, up to another: at most limit, and none after those that have so many
+// bytes. last says that there are no more.
+func (s *store) page(ctx context.Context, owner jid.JID, after, upTo im.ID, limit, bytes int) (page []row, last bool, err error) {
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, archived, stanza FROM waiting
 		WHERE owner = $1 AND id > $2 AND id <= $3 ORDER BY id LIMIT $4`, owner.String(), int64(after), int64(upTo), limit)
 	if err != nil {
-		return nil, fmt.Errorf("offline: read messages: %w", err)
+		return nil, false, fmt.Errorf("offline: read messages: %w", err)
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for bytes > 0 && rows.Next() {
 		var r row
 		var id int64
 		if err := rows.Scan(&id, &r.archived, &r.stanza); err != nil {
-			return nil, fmt.Errorf("offline: read messages: %w", err)
+			return nil, false, fmt.Errorf("offline: read messages: %w", err)
 		}
 		r.id = im.ID(id)
 		page = append(page, r)
+		bytes -= len(r.stanza)
 	}
-	return page, rows.Err()
+	return page, bytes > 0 && len(page) < limit, rows.Err()
 }
+
+// maxPage is how many bytes are read at once to be forgotten.
+const maxPage = 1 << 20
 
 // remove takes out messages that sessions have.
 func (s *store) remove(ctx context.Context, keys []key) error {
@@ -124,7 +129,7 @@ func (s *store) old(ctx context.Context, before im.ID, limit int) (keys []key, e
 // forget takes out all that waits for an account, some at a time.
 func (s *store) forget(ctx context.Context, owner jid.JID) error {
 	for {
-		page, err := s.page(ctx, owner, -1, math.MaxInt64, batch)
+		page, _, err := s.page(ctx, owner, -1, math.MaxInt64, batch, maxPage)
 		if err != nil || len(page) == 0 {
 			return err
 		}
