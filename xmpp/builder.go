@@ -1,6 +1,9 @@
 package xmpp
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Builder writes XML. It closes what was opened, in order, and escapes what is not markup.
 type Builder struct {
@@ -30,7 +33,7 @@ func (b *Builder) Attr(name, value string) *Builder {
 	b.b = append(b.b, ' ')
 	b.b = append(b.b, name...)
 	b.b = append(b.b, '=', '\'')
-	b.b = appendEscaped(b.b, value)
+	b.b = appendEscaped(b.b, value, true)
 	b.b = append(b.b, '\'')
 	return b
 }
@@ -49,7 +52,7 @@ func (b *Builder) Text(text string) *Builder {
 		return b
 	}
 	b.endTag()
-	b.b = appendEscaped(b.b, text)
+	b.b = appendEscaped(b.b, text, false)
 	return b
 }
 
@@ -106,14 +109,23 @@ func (b *Builder) Bytes() []byte { return b.b }
 // Escape writes text for a place in XML where any may stand. Characters that XML does not allow become U+FFFD.
 func Escape(s string) string {
 	for i := range len(s) {
-		if !plain[s[i]] && (s[i] < 0x80 || s[i] >= 0xed) { // from ED on, some are not characters of XML
-			return string(appendEscaped(nil, s))
+		if class[s[i]]&plainText == 0 || s[i] < ' ' {
+			return string(appendEscaped(nil, s, true))
 		}
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return s
 }
 
-func appendEscaped(b []byte, s string) []byte {
+func writeAttr(b *strings.Builder, name, value string) {
+	b.WriteByte(' ')
+	b.WriteString(name)
+	b.WriteString("='")
+	b.WriteString(Escape(value))
+	b.WriteByte('\'')
+}
+
+// appendEscaped writes text; in a value, white space that a reader would make a space of is written as a reference.
+func appendEscaped(b []byte, s string, value bool) []byte {
 	for _, r := range s {
 		switch {
 		case r == '<':
@@ -128,23 +140,25 @@ func appendEscaped(b []byte, s string) []byte {
 			b = append(b, "&quot;"...)
 		case r == '\r':
 			b = append(b, "&#13;"...) // a reader would make a line feed of it
+		case value && r == '\n':
+			b = append(b, "&#10;"...)
+		case value && r == '\t':
+			b = append(b, "&#9;"...)
 		case !isChar(r):
 			b = append(b, "\uFFFD"...)
-		case r < 0x80:
-			b = append(b, byte(r))
 		default:
-			b = append(b, string(r)...)
+			b = utf8.AppendRune(b, r)
 		}
 	}
 	return b
 }
 
-func writeAttr(b *strings.Builder, name, value string) {
-	b.WriteByte(' ')
-	b.WriteString(name)
-	b.WriteString("='")
-	b.WriteString(Escape(value))
-	b.WriteByte('\'')
+// unescapeValue is Unescape for an attribute's value, whose white space becomes spaces (XML 1.0 section 3.3.3).
+func unescapeValue(s string) string {
+	if strings.ContainsAny(s, "\t\n\r") {
+		s = strings.NewReplacer("\r\n", " ", "\t", " ", "\n", " ", "\r", " ").Replace(s)
+	}
+	return Unescape(s)
 }
 
 // Unescape gives the text that stands for itself in XML. What is no reference stays as it is.

@@ -219,7 +219,7 @@ func (p *parser) attributes() (out []rawAttr) {
 		quote := p.text[p.at]
 		p.at++
 		n := strings.IndexByte(p.text[p.at:], quote)
-		out = append(out, rawAttr{name, Unescape(p.text[p.at : p.at+n])})
+		out = append(out, rawAttr{name, unescapeValue(p.text[p.at : p.at+n])})
 		p.at += n + 1
 	}
 }

@@ -4,22 +4,24 @@ import "strings"
 
 // Raw is a whole first-level element, or a stream's header, in a Scanner's buffer.
 type Raw struct {
-	data  []byte
-	local span
-	space nameSpace
-	attrs []attribute
-	kids  []kid
-	used  []binding
+	data     []byte
+	name     name
+	space    nameSpace
+	inherits bool // the namespace is the stream's, for want of saying another
+	attrs    []attribute
+	kids     []kid
+	used     []binding // prefixes that the stream declares
+	outer    string    // the stream's default namespace
 }
 
 func (r *Raw) slice(p span) []byte { return r.data[p.from:p.to] }
 
 // Name is the element's expanded name.
-func (r *Raw) Name() Name { return Name{r.spaceText(r.space), string(r.slice(r.local))} }
+func (r *Raw) Name() Name { return Name{r.spaceText(r.space), string(r.slice(r.name.localPart()))} }
 
 // Is compares the name without making one.
 func (r *Raw) Is(space, local string) bool {
-	return string(r.slice(r.local)) == local && r.isSpace(r.space, space)
+	return string(r.slice(r.name.localPart())) == local && r.isSpace(r.space, space)
 }
 
 func (r *Raw) isSpace(n nameSpace, space string) bool {
@@ -39,7 +41,7 @@ func (r *Raw) spaceText(n nameSpace) string {
 // Attr is the value of an attribute without a namespace, or of "xml:lang"; "" if it is not there.
 func (r *Raw) Attr(name string) string {
 	if a := r.attr(name); a != nil {
-		return Unescape(string(r.slice(a.value)))
+		return unescapeValue(string(r.slice(a.value())))
 	}
 	return ""
 }
@@ -50,7 +52,7 @@ func (r *Raw) Has(name string) bool { return r.attr(name) != nil }
 func (r *Raw) attr(name string) *attribute {
 	for i := range r.attrs {
 		a := &r.attrs[i]
-		if string(r.data[a.whole.from:a.local.to]) == name {
+		if string(r.slice(a.whole())) == name {
 			return a
 		}
 	}
@@ -70,21 +72,15 @@ func (r *Raw) Declares(prefix string) (space string, ok bool) {
 		name += ":" + prefix
 	}
 	if a := r.attr(name); a != nil {
-		return Unescape(string(r.slice(a.value))), true
+		return unescapeValue(string(r.slice(a.value()))), true
 	}
 	return "", false
 }
 
 // Element is the element as a tree. It keeps nothing of the buffer.
 func (r *Raw) Element() *Element {
-	scope := scope{}
-	for _, b := range r.used {
-		scope = append(scope, b)
-	}
-	// What has no namespace declared for it is in the stream's.
-	if _, declared := r.Declares(""); !declared && string(r.data[1:1+r.local.to-r.local.from]) == string(r.slice(r.local)) {
-		scope = append(scope, binding{"", r.spaceText(r.space)})
-	}
+	scope := scope{{"", r.outer}}
+	scope = append(scope, r.used...)
 	p := parser{text: string(r.data)}
 	return p.element(scope)
 }
@@ -94,12 +90,12 @@ func (r *Raw) Element() *Element {
 func (r *Raw) appendPlain(b *strings.Builder) {
 	for i := range r.attrs {
 		a := &r.attrs[i]
-		switch string(r.data[a.whole.from:a.local.to]) {
+		switch string(r.slice(a.whole())) {
 		case "from", "to", "id", "type", "xml:lang", "xmlns":
 			continue
 		}
 		b.WriteByte(' ')
-		b.Write(r.slice(a.whole))
+		b.Write(r.data[a.name.from : a.to+1])
 	}
 	for _, u := range r.used {
 		b.WriteString(" xmlns:")

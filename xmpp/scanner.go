@@ -3,6 +3,7 @@ package xmpp
 import (
 	"bytes"
 	"errors"
+	"unicode/utf8"
 )
 
 // Limits of what a Scanner takes. Zero fields take their defaults.
@@ -46,11 +47,9 @@ const (
 type Scanner struct {
 	Limits Limits
 
-	buf   []byte
-	base  int // where the element at hand begins
-	at    int // all before is looked at
-	seek  int // in an unfinished tag: all before is searched for its end
-	quote byte
+	buf  []byte
+	base int // where the element at hand begins
+	at   int // all before is looked at
 
 	begun   bool // something was there: an XML declaration would come too late
 	opened  bool // the header was there
@@ -61,19 +60,40 @@ type Scanner struct {
 	stream []binding // what the header declared
 	header string    // the stream's name, as written
 
-	// Of the element at hand, its depth being counted from 1; all positions are from base.
-	open  []opened
-	decls []decl
-	kids  []kid
-	attrs []attribute // of the tag at hand
-	top   []attribute // of the element
-	used  []binding   // prefixes that the header declared
-	space nameSpace   // of the element
-	local span
-	raw   Raw
+	// Of the tag or section at hand, if it is not all there.
+	inTag  bool
+	spaced bool // space was there since the last attribute
+	pos    int  // all before is taken apart
+	seek   int  // in a value or section: all before is searched for its end
+
+	// Of the element at hand. All positions are from base.
+	name     name // of the tag at hand
+	attrs    []attribute
+	open     []opened
+	decls    []decl
+	kids     []kid
+	top      []attribute // of the element
+	first    name        // of the element
+	space    nameSpace   // of the element
+	inherits bool        // the element's namespace is the stream's
+	used     []binding   // prefixes that the header declared
+	raw      Raw
 }
 
-type span struct{ from, to int }
+type span struct{ from, to uint32 }
+
+// name is a name as it is written: the local part begins at local, behind a colon if that is not from.
+type name struct{ from, local, to uint32 }
+
+func (n name) whole() span     { return span{n.from, n.to} }
+func (n name) localPart() span { return span{n.local, n.to} }
+
+func (n name) prefix() span {
+	if n.local == n.from {
+		return span{n.from, n.from}
+	}
+	return span{n.from, n.local - 1}
+}
 
 // nameSpace is a namespace's name: in the buffer, or elsewhere if there is text.
 type nameSpace struct {
@@ -85,25 +105,29 @@ type nameSpace struct {
 type binding struct{ prefix, space string }
 
 type opened struct {
-	name  span // as written
-	decls int  // how many were declared before it
+	name
+	decls int // how many were declared before it
 }
 
 type decl struct {
-	prefix, value span
-	space         nameSpace
+	prefix span
+	space  nameSpace
 }
 
 type attribute struct {
-	prefix, local, value span
-	quote                byte
-	whole                span
+	name
+	from, to uint32 // the value
+	quote    byte
 }
 
+func (a *attribute) value() span { return span{a.from, a.to} }
+
+// kid is an element right in the one at hand.
 type kid struct {
-	local span
-	space nameSpace
-	whole span
+	name
+	end      uint32
+	inherits bool // it is in the namespace of the elements around it for want of saying another
+	space    nameSpace
 }
 
 // Feed adds bytes that have arrived. They are copied.
@@ -119,21 +143,32 @@ func (s *Scanner) compact() {
 	n := copy(s.buf, s.buf[s.base:])
 	s.buf = s.buf[:n]
 	s.at -= s.base
-	s.seek = max(0, s.seek-s.base)
 	s.base = 0
-	if n == 0 && cap(s.buf) > keep {
-		s.buf = nil
-	}
 }
 
-// keep is how large a buffer may be that is kept while nothing is in it.
-const keep = 1 << 10
+// What is kept while nothing is there to be scanned.
+const (
+	keepBytes = 1 << 10
+	keepItems = 16
+)
+
+// rest gives back the memory that a large element needed.
+func (s *Scanner) rest() {
+	if cap(s.buf) > keepBytes {
+		s.buf, s.base, s.at = nil, 0, 0
+		s.raw = Raw{}
+	}
+	if max(cap(s.attrs), cap(s.top), cap(s.kids), cap(s.open), cap(s.decls)) > keepItems {
+		s.attrs, s.top, s.kids, s.open, s.decls = nil, nil, nil, nil, nil
+		s.raw = Raw{}
+	}
+}
 
 // Buffered is how many bytes were fed and not yet given out.
 func (s *Scanner) Buffered() int { return len(s.buf) - s.base }
 
 // Partial says that an element has begun and is not whole yet.
-func (s *Scanner) Partial() bool { return len(s.open) > 0 || s.at > s.base }
+func (s *Scanner) Partial() bool { return len(s.open) > 0 || len(s.buf) > s.base }
 
 // Restart begins a new stream with what is left in the buffer (rfc6120#6.4.6).
 func (s *Scanner) Restart() {
@@ -204,6 +239,9 @@ func (s *Scanner) next() (Event, error) {
 	if len(s.buf)-s.base > s.Limits.Bytes {
 		return More, tooLong()
 	}
+	if len(s.buf) == s.base && !s.framed {
+		s.rest()
+	}
 	return More, nil
 }
 
@@ -238,35 +276,20 @@ func (s *Scanner) text() error {
 	if !s.inside() {
 		return s.between()
 	}
-	for s.at < len(s.buf) {
-		c := s.buf[s.at]
+	for {
+		s.at = textRun(s.buf, s.at)
 		switch {
-		case plain[c]:
-			s.at++
-		case c == '<':
+		case s.at == len(s.buf) || s.buf[s.at] == '<':
 			return nil
-		case c == '&':
-			n, err := reference(s.buf[s.at:])
-			if err != nil {
-				return err
-			}
-			s.at += n
-		case c == '>' && bytes.HasSuffix(s.buf[s.base:s.at], []byte("]]")):
+		case s.buf[s.at] == '>' && bytes.HasSuffix(s.buf[s.base:s.at], []byte("]]")):
 			return notWellFormed("]]> stands in text")
-		case c < 0x80:
-			if !isASCIIChar(c) {
-				return notWellFormed("a character that XML does not allow")
-			}
-			s.at++
-		default:
-			n, err := multibyte(s.buf[s.at:])
-			if err != nil {
-				return err
-			}
-			s.at += n
 		}
+		n, err := odd(s.buf[s.at:])
+		if err != nil {
+			return err
+		}
+		s.at += n
 	}
-	return nil
 }
 
 // between passes over the white space that may stand between first-level elements (rfc6120#4.6.1). Before a header it
@@ -320,71 +343,81 @@ func (s *Scanner) section() error {
 	if !s.inside() {
 		return notWellFormed("a CDATA section stands between stanzas")
 	}
-	from := max(s.seek, s.at+len(cdata))
-	for i := from; i < len(s.buf); {
-		c := s.buf[i]
-		if c == '>' && i >= s.at+len(cdata)+2 && s.buf[i-1] == ']' && s.buf[i-2] == ']' {
-			s.at, s.seek = i+1, 0
-			return nil
-		}
-		n := 1
-		if c >= 0x80 {
-			var err error
-			if n, err = multibyte(s.buf[i:]); err != nil {
-				s.seek = i
-				return err
-			}
-		} else if !isASCIIChar(c) {
-			return notWellFormed("a character that XML does not allow")
-		}
-		i += n
-		s.seek = i
+	end, err := s.sectionEnd()
+	if err == nil {
+		s.at, s.seek = end, 0
 	}
-	return errMore
+	return err
 }
 
-// tagEnd finds the end of the tag at hand: the position after its >.
-func (s *Scanner) tagEnd() (int, error) {
-	i := max(s.seek, s.at+1)
-	for ; i < len(s.buf); i++ {
-		switch c := s.buf[i]; {
-		case s.quote != 0:
-			if c == s.quote {
-				s.quote = 0
-			}
-		case c == '"' || c == '\'':
-			s.quote = c
-		case c == '<':
-			return 0, notWellFormed("a tag stands in a tag")
-		case c == '>':
-			s.seek = 0
+// sectionEnd finds the position after the section's ]]>.
+func (s *Scanner) sectionEnd() (int, error) {
+	for i := max(s.base+s.seek, s.at+len(cdata)); i < len(s.buf); {
+		c := s.buf[i]
+		n := 1
+		switch {
+		case c == '>' && i >= s.at+len(cdata)+2 && s.buf[i-1] == ']' && s.buf[i-2] == ']':
 			return i + 1, nil
+		case c >= utf8.RuneSelf:
+			var err error
+			if n, err = multibyte(s.buf[i:]); err != nil {
+				return 0, err
+			}
+		case !isASCIIChar(c):
+			return 0, notWellFormed("a character that XML does not allow")
 		}
+		i += n
+		s.seek = i - s.base
 	}
-	s.seek = i
 	return 0, errMore
 }
 
+// endTag takes the tag that ends the innermost element, or the stream.
 func (s *Scanner) endTag() (Event, error) {
-	end, err := s.tagEnd()
+	var want []byte
+	switch {
+	case s.inside():
+		want = s.slice(s.open[len(s.open)-1].whole())
+	case s.framed || !s.opened:
+		return More, notWellFormed("an end tag without a start tag")
+	default:
+		want = []byte(s.header)
+	}
+	end, err := readEnd(s.buf[s.at:], want)
 	if err != nil {
 		return More, err
 	}
-	name := bytes.TrimRight(s.buf[s.at+2:end-1], " \t\r\n")
+	s.at += end
 	if !s.inside() {
-		if s.framed || !s.opened || string(name) != s.header {
-			return More, notWellFormed("an end tag without a start tag")
-		}
-		s.at, s.base, s.ended = end, end, true
+		s.base, s.ended = s.at, true
 		return Closed, nil
 	}
-	last := s.open[len(s.open)-1]
-	if !bytes.Equal(name, s.slice(last.name)) {
-		return More, notWellFormed("an end tag does not match its start tag")
+	s.pop(s.open[len(s.open)-1])
+	return s.closed()
+}
+
+// readEnd is the length of the end tag that b begins with.
+func readEnd(b, name []byte) (int, error) {
+	rest := b[len("</"):]
+	if !bytes.HasPrefix(rest, name[:min(len(name), len(rest))]) {
+		return 0, notWellFormed("an end tag does not match its start tag")
 	}
-	s.at = end
-	s.pop(last)
-	return s.closed(), nil
+	if len(rest) < len(name) {
+		return 0, errMore
+	}
+	i := len("</") + len(name)
+	for ; i < len(b) && isSpace(b[i]); i++ {
+		if i > maxMarkup+len(name) {
+			return 0, &StreamError{Condition: PolicyViolation, Text: "too much space stands in a tag"}
+		}
+	}
+	switch {
+	case i == len(b):
+		return 0, errMore
+	case b[i] != '>':
+		return 0, notWellFormed("an end tag does not match its start tag")
+	}
+	return i + 1, nil
 }
 
 func (s *Scanner) pop(last opened) {
@@ -393,25 +426,39 @@ func (s *Scanner) pop(last opened) {
 }
 
 // closed is called when an element has ended at s.at.
-func (s *Scanner) closed() Event {
+func (s *Scanner) closed() (Event, error) {
 	switch len(s.open) {
 	case 1:
-		s.kids[len(s.kids)-1].whole.to = s.at - s.base
+		s.kids[len(s.kids)-1].end = uint32(s.at - s.base)
 	case 0:
-		s.finish()
-		return Whole
+		return Whole, s.finish()
 	}
-	return More
+	return More, nil
 }
 
 // finish hands out the element at hand.
-func (s *Scanner) finish() {
+func (s *Scanner) finish() error {
+	if s.at-s.base > s.Limits.Bytes {
+		return tooLong()
+	}
 	s.raw = Raw{
-		data: s.buf[s.base:s.at], local: s.local, space: s.space, attrs: s.top, kids: s.kids, used: s.used,
+		data: s.buf[s.base:s.at], name: s.first, space: s.space, inherits: s.inherits,
+		attrs: s.top, kids: s.kids, used: s.used, outer: s.outer(),
 	}
 	s.base = s.at
 	s.used = nil
+	return nil
+}
+
+// outer is the stream's default namespace.
+func (s *Scanner) outer() string {
+	for _, b := range s.stream {
+		if b.prefix == "" {
+			return b.space
+		}
+	}
+	return ""
 }
 
 // slice is a part of the element at hand.
-func (s *Scanner) slice(p span) []byte { return s.buf[s.base+p.from : s.base+p.to] }
+func (s *Scanner) slice(p span) []byte { return s.buf[s.base+int(p.from) : s.base+int(p.to)] }

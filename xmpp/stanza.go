@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -44,14 +45,15 @@ type Header struct {
 // It returns an error if it is not.
 func New(kind Kind, h Header, payload string) (*Stanza, error) {
 	s := &Stanza{kind: kind, from: h.From, to: h.To, id: h.ID, typ: h.Type, lang: h.Lang}
-	s.write("", payload)
+	s.write("", nil, payload)
 	var scan Scanner
 	scan.Limits = Limits{Bytes: len(s.text) + 1, Children: len(s.text) + 1, Depth: 1000, Attributes: 1000}
 	raw, err := scan.Frame([]byte(s.text))
 	if err != nil {
 		return nil, err
 	}
-	s.list(raw.kids, raw, len(s.text)-len(s.inner)-len(s.closing()))
+	_, at := raw.inner()
+	s.list(raw, at)
 	return s, nil
 }
 
@@ -80,14 +82,13 @@ func Parse(text string) (*Stanza, error) {
 // The error is a *StreamError if the element is no stanza, and a *StanzaError if it is one with an address that is
 // none: there is a Stanza besides then, without that address, to be answered.
 func (r *Raw) Stanza(from jid.JID) (*Stanza, error) {
-	kind := kindOf(string(r.slice(r.local)))
-	if kind == 0 {
+	kind := kindOf(string(r.slice(r.name.localPart())))
+	switch {
+	case kind == 0:
 		return nil, &StreamError{Condition: UnsupportedStanzaType} // rfc6120#4.9.3.24
-	}
-	if r.data[1] != kind.String()[0] || string(r.data[1:1+len(kind.String())]) != kind.String() {
+	case r.name.local > r.name.from:
 		return nil, &StreamError{Condition: BadNamespacePrefix, Text: "stanzas have no prefix here"} // rfc6120#4.8.5
-	}
-	if !r.isSpace(r.space, NSClient) && !r.isSpace(r.space, NSServer) && !r.isSpace(r.space, "") {
+	case !r.isSpace(r.space, NSClient) && !r.isSpace(r.space, NSServer) && (!r.inherits || !r.isSpace(r.space, "")):
 		return nil, &StreamError{Condition: InvalidNamespace}
 	}
 	s := &Stanza{kind: kind, from: from, id: r.Attr("id"), typ: r.Attr("type"), lang: r.Attr("xml:lang")}
@@ -96,7 +97,7 @@ func (r *Raw) Stanza(from jid.JID) (*Stanza, error) {
 	r.appendPlain(&rest)
 	inner, at := r.inner()
 	s.write(rest.String(), inner)
-	s.list(r.kids, r, at)
+	s.list(r, at)
 	return s, err
 }
 
@@ -121,119 +122,87 @@ func (s *Stanza) addresses(r *Raw) error {
 }
 
 // inner is what is between the element's tags, and where that begins.
-func (r *Raw) inner() (string, int) {
-	last := r.local.to
+func (r *Raw) inner() ([]byte, int) {
+	last := int(r.name.to)
 	if len(r.attrs) > 0 {
-		last = r.attrs[len(r.attrs)-1].whole.to
+		last = int(r.attrs[len(r.attrs)-1].to) + 1
 	}
 	for r.data[last] != '>' {
 		last++
 	}
 	if r.data[last-1] == '/' {
-		return "", last + 1
+		return nil, last + 1
 	}
-	end := len(r.data) - 1
-	for r.data[end] != '<' {
-		end--
-	}
-	return string(r.data[last+1 : end]), last + 1
+	return r.data[last+1 : bytes.LastIndexByte(r.data, '<')], last + 1
 }
 
-// list notes the children, whose positions are from the raw element's beginning; at is where the inner text begins.
-func (s *Stanza) list(kids []kid, r *Raw, at int) {
+// list notes the children, in words of the stanza's own text; at is where the inner text began in the element.
+func (s *Stanza) list(r *Raw, at int) {
 	s.children = s.room[:0]
-	for _, k := range kids {
-		p := Part{from: k.whole.from - at, to: k.whole.to - at}
-		p.Local = known(r.slice(k.local))
-		p.Space = k.space.text
-		if p.Space == "" {
-			p.Space = known(r.slice(k.space.in))
-		}
-		if p.Space == "" && !s.undeclares(p) {
-			p.Space = NSClient
+	for i := range r.kids {
+		k := &r.kids[i]
+		p := Part{from: int(k.name.from) - 1 - at, to: int(k.end) - at}
+		p.Local = s.inner[int(k.local)-at : int(k.name.to)-at]
+		switch {
+		case k.inherits:
+			p.Space = NSClient // which the stanza is in here, whatever it was in
+		case k.space.text != "":
+			p.Space = k.space.text
+		case int(k.space.in.from) >= at:
+			p.Space = s.inner[int(k.space.in.from)-at : int(k.space.in.to)-at]
+		default:
+			p.Space = string(r.slice(k.space.in)) // the stanza's own tag declares it
 		}
 		s.children = append(s.children, p)
 	}
 }
 
-// undeclares says that a child is in no namespace on purpose, not for want of a stream around it.
-func (s *Stanza) undeclares(p Part) bool {
-	tag, _, _ := strings.Cut(s.inner[p.from:p.to], ">")
-	return strings.Contains(tag, "xmlns=''") || strings.Contains(tag, `xmlns=""`)
-}
-
-// known gives frequent names without an allocation.
-func known(b []byte) string {
-	switch string(b) {
-	case "body":
-		return "body"
-	case "query":
-		return "query"
-	case NSClient:
-		return NSClient
-	case "http://jabber.org/protocol/chatstates":
-		return "http://jabber.org/protocol/chatstates"
-	case "urn:xmpp:receipts":
-		return "urn:xmpp:receipts"
-	case "urn:xmpp:sid:0":
-		return "urn:xmpp:sid:0"
-	case "http://jabber.org/protocol/caps":
-		return "http://jabber.org/protocol/caps"
+// write makes the text, of which rest, inner and more are parts.
+func (s *Stanza) write(rest string, inner []byte, more ...string) {
+	after := 0
+	for _, m := range more {
+		after += len(m)
 	}
-	return string(b)
-}
-
-func (s *Stanza) closing() string {
-	switch {
-	case s.inner == "":
-		return "/>"
-	case s.kind == Message:
-		return "</message>"
-	case s.kind == Presence:
-		return "</presence>"
+	address := func(b *strings.Builder, name string, j jid.JID) {
+		if !j.IsZero() {
+			writeAttr(b, name, j.String())
+		}
 	}
-	return "</iq>"
-}
-
-// write makes the text, of which rest and inner become parts.
-func (s *Stanza) write(rest, inner string) {
-	s.inner = inner
-	closing := s.closing()
+	text := func(b *strings.Builder, name, value string) {
+		if value != "" {
+			writeAttr(b, name, value)
+		}
+	}
 	var b strings.Builder
-	b.Grow(64 + len(rest) + len(inner) + len(closing) + s.from.Len() + s.to.Len() + len(s.id))
+	b.Grow(96 + len(rest) + len(inner) + after + s.from.Len() + s.to.Len() + len(s.id) + len(s.typ) + len(s.lang))
 	b.WriteByte('<')
 	b.WriteString(s.kind.String())
-	address := func(name string, j jid.JID) {
-		if !j.IsZero() {
-			attribute := j.String()
-			writeAttr(&b, name, attribute)
-		}
-	}
-	address("from", s.from)
-	address("to", s.to)
-	text := func(name, value string) {
-		if value != "" {
-			writeAttr(&b, name, value)
-		}
-	}
-	text("id", s.id)
-	text("type", s.typ)
-	text("xml:lang", s.lang)
+	address(&b, "from", s.from)
+	address(&b, "to", s.to)
+	text(&b, "id", s.id)
+	text(&b, "type", s.typ)
+	text(&b, "xml:lang", s.lang)
 	restAt := b.Len()
 	b.WriteString(rest)
 	restEnd := b.Len()
-	if inner == "" {
-		b.WriteString(closing)
-		s.text = b.String()
+	if len(inner)+after == 0 {
+		b.WriteString("/>")
+		s.text, s.inner = b.String(), ""
 		s.rest = s.text[restAt:restEnd]
 		return
 	}
 	b.WriteByte('>')
 	innerAt := b.Len()
-	b.WriteString(inner)
-	b.WriteString(closing)
+	b.Write(inner)
+	for _, m := range more {
+		b.WriteString(m)
+	}
+	innerEnd := b.Len()
+	b.WriteString("</")
+	b.WriteString(s.kind.String())
+	b.WriteByte('>')
 	s.text = b.String()
-	s.rest, s.inner = s.text[restAt:restEnd], s.text[innerAt:innerAt+len(inner)]
+	s.rest, s.inner = s.text[restAt:restEnd], s.text[innerAt:innerEnd]
 }
 
 // Text is the stanza as it stands in a stream of jabber:client.
@@ -384,8 +353,24 @@ func (s *Stanza) Edit(e Edit) *Stanza {
 		}
 		c.children = append(c.children, p)
 	}
-	c.write(s.rest, inner+e.Append)
+	c.write(s.rest, nil, inner, e.Append)
+	for i := range c.children {
+		c.own(&c.children[i])
+	}
 	return c
+}
+
+// own has a part's names be pieces of the stanza's own text, so that they don't keep another's in memory.
+func (s *Stanza) own(p *Part) {
+	xml := s.inner[p.from:p.to]
+	if at := strings.Index(xml, p.Local); at >= 0 {
+		p.Local = xml[at : at+len(p.Local)]
+	}
+	if p.Space == NSClient {
+		p.Space = NSClient
+	} else if at := strings.Index(xml, p.Space); at >= 0 {
+		p.Space = xml[at : at+len(p.Space)]
+	}
 }
 
 // nth finds the position of the i-th element in text, which is put at a position.
@@ -420,15 +405,25 @@ func (s *Stanza) without(drop func(Part) bool) (string, []Part) {
 	return b.String(), parts
 }
 
-// Result answers an iq; payload is XML, and may be "".
+// Result answers an iq; payload is XML, and may be "". If that is not well-formed, which may be the doing of
+// whoever it was made for, the answer is an error.
 func (s *Stanza) Result(payload string) *Stanza {
-	return Must(IQ, Header{From: s.to, To: s.from, ID: s.id, Type: "result"}, payload)
+	st, err := New(IQ, Header{From: s.to, To: s.from, ID: s.id, Type: "result"}, payload)
+	if err != nil {
+		return s.Fail(&StanzaError{Condition: InternalServerError})
+	}
+	return st
 }
 
 // Fail answers a stanza with an error, for the sender (rfc6120#8.3.1). An error is never
 // answered with an error: the caller sees to that (IsError).
 func (s *Stanza) Fail(e *StanzaError) *Stanza {
-	return Must(s.kind, Header{From: s.to, To: s.from, ID: s.id, Type: "error"}, e.XML())
+	h := Header{From: s.to, To: s.from, ID: s.id, Type: "error"}
+	st, err := New(s.kind, h, e.XML())
+	if err != nil { // the application's condition is not well-formed
+		return Must(s.kind, h, (&StanzaError{Type: e.Type, Condition: e.Condition, Text: e.Text}).XML())
+	}
+	return st
 }
 
 // IsError says that the stanza's type is error, or, of an iq, that it is an answer: nothing may be answered to it.

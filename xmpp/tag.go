@@ -7,16 +7,7 @@ import (
 
 // startTag takes a start tag or an empty element.
 func (s *Scanner) startTag() (Event, error) {
-	end, err := s.tagEnd()
-	if err != nil {
-		return More, err
-	}
-	tag := s.buf[s.at : end-1]
-	empty := tag[len(tag)-1] == '/'
-	if empty {
-		tag = tag[:len(tag)-1]
-	}
-	prefix, local, err := s.readTag(tag)
+	end, empty, err := s.readTag()
 	if err != nil {
 		return More, err
 	}
@@ -27,7 +18,7 @@ func (s *Scanner) startTag() (Event, error) {
 	if err := s.declare(); err != nil {
 		return More, err
 	}
-	space, err := s.resolve(prefix, true)
+	space, err := s.resolve(s.name.prefix(), true)
 	if err != nil {
 		return More, err
 	}
@@ -36,15 +27,15 @@ func (s *Scanner) startTag() (Event, error) {
 	}
 	s.begun = true
 	if !s.opened {
-		return s.openStream(prefix, local, space, end, empty)
+		return s.openStream(space, s.base+end, empty)
 	}
-	s.push(prefix, local, space, before)
-	s.at = end
+	s.push(space, before)
+	s.at = s.base + end
 	if !empty {
 		return More, nil
 	}
 	s.pop(s.open[len(s.open)-1])
-	return s.closed(), nil
+	return s.closed()
 }
 
 func (s *Scanner) checkRoom() error {
@@ -61,43 +52,47 @@ func (s *Scanner) checkRoom() error {
 }
 
 // push opens an element.
-func (s *Scanner) push(prefix, local span, space nameSpace, before int) {
-	at := s.at - s.base
-	name := local
-	if prefix.to > prefix.from {
-		name.from = prefix.from
-	}
+func (s *Scanner) push(space nameSpace, before int) {
 	switch len(s.open) {
 	case 0:
 		s.kids = s.kids[:0]
-		s.top = append(s.top[:0], s.attrs...)
-		s.local, s.space = local, space
+		s.top, s.attrs = s.attrs, s.top // those of the tag at hand are needed no more
+		s.first, s.space, s.inherits = s.name, space, s.inheriting(before)
 	case 1:
-		s.kids = append(s.kids, kid{local: local, space: space, whole: span{from: at}})
+		s.kids = append(s.kids, kid{name: s.name, space: space, inherits: s.inheriting(before)})
 	}
-	s.open = append(s.open, opened{name, before})
+	s.open = append(s.open, opened{s.name, before})
+}
+
+// inheriting says that the tag at hand is in the namespace of what is around it for want of saying another.
+func (s *Scanner) inheriting(before int) bool {
+	if s.name.local > s.name.from {
+		return false
+	}
+	for i := range s.decls[before:] {
+		if d := &s.decls[before+i]; d.prefix.from == d.prefix.to {
+			return false
+		}
+	}
+	return true
 }
 
 // openStream takes the header (rfc6120#4.7): what it declares holds for the stream.
-func (s *Scanner) openStream(prefix, local span, space nameSpace, end int, empty bool) (Event, error) {
+func (s *Scanner) openStream(space nameSpace, end int, empty bool) (Event, error) {
 	if empty {
 		return More, notWellFormed("the stream is opened and closed at once")
 	}
 	for _, d := range s.decls {
 		s.stream = append(s.stream, binding{string(s.slice(d.prefix)), string(s.spaceOf(d.space))})
 	}
-	s.local, s.space = local, space
-	if prefix.to > prefix.from {
-		local.from = prefix.from
-	}
-	s.header = string(s.slice(local))
+	s.header = string(s.slice(s.name.whole()))
+	s.first, s.space, s.inherits = s.name, space, false
 	s.decls = s.decls[:0]
-	s.top = append(s.top[:0], s.attrs...)
+	s.top, s.attrs = s.attrs, s.top
 	s.kids = s.kids[:0]
 	s.opened = true
 	s.at = end
-	s.finish()
-	return Opened, nil
+	return Opened, s.finish()
 }
 
 func (s *Scanner) spaceOf(n nameSpace) []byte {
@@ -107,127 +102,126 @@ func (s *Scanner) spaceOf(n nameSpace) []byte {
 	return s.slice(n.in)
 }
 
-// readTag takes a tag apart: its name, and its attributes into s.attrs.
-func (s *Scanner) readTag(tag []byte) (prefix, local span, err error) {
-	off := s.at - s.base // of the tag in the element
-	s.attrs = s.attrs[:0]
-	i, colon, err := readName(tag, 1)
-	if err != nil {
-		return prefix, local, err
+// readTag takes the tag at hand apart: its name, its attributes into s.attrs, where it ends in the element, and whether it is
+// an empty element's. What it has read it does not read again when it needs more bytes.
+func (s *Scanner) readTag() (end int, empty bool, err error) {
+	b := s.buf[s.base:]
+	if !s.inTag {
+		if s.name, err = readName(b, s.at-s.base+1); err != nil {
+			return 0, false, err
+		}
+		s.inTag, s.spaced, s.pos, s.seek, s.attrs = true, false, int(s.name.to), 0, s.attrs[:0]
 	}
-	prefix, local = split(off+1, off+i, colon+off)
 	for {
-		space := i
-		for i < len(tag) && isSpace(tag[i]) {
+		i := s.pos
+		for i < len(b) && isSpace(b[i]) {
 			i++
+			s.spaced = true
 		}
-		if i == len(tag) {
-			return prefix, local, nil
+		s.pos = i
+		if i == len(b) {
+			return 0, false, errMore
 		}
-		if i == space {
-			return prefix, local, notWellFormed("no space stands before an attribute")
+		switch c := b[i]; {
+		case c == '>':
+			s.inTag = false
+			return i + 1, false, nil
+		case c == '/':
+			if i+1 == len(b) {
+				return 0, false, errMore
+			}
+			if b[i+1] != '>' {
+				return 0, false, notWellFormed("a / stands in a tag")
+			}
+			s.inTag = false
+			return i + 2, true, nil
+		case !s.spaced:
+			return 0, false, notWellFormed("no space stands before an attribute")
+		case len(s.attrs) >= s.Limits.Attributes:
+			return 0, false, &StreamError{Condition: PolicyViolation, Text: "too many attributes"}
 		}
-		if len(s.attrs) >= s.Limits.Attributes {
-			return prefix, local, &StreamError{Condition: PolicyViolation, Text: "too many attributes"}
-		}
-		if i, err = s.readAttribute(tag, i, off); err != nil {
-			return prefix, local, err
+		if err := s.readAttribute(b, i); err != nil {
+			return 0, false, err
 		}
 	}
 }
 
-// split takes a name that stands at from to to apart at its colon, which is before from if there is none.
-func split(from, to, colon int) (prefix, local span) {
-	if colon > from {
-		return span{from, colon}, span{colon + 1, to}
+// readAttribute takes the attribute that begins at i.
+func (s *Scanner) readAttribute(b []byte, i int) error {
+	n, err := readName(b, i)
+	if err != nil {
+		return err
 	}
-	return span{from, from}, span{from, to}
+	at, err := readEquals(b, int(n.to))
+	if err != nil {
+		return err
+	}
+	quote := b[at]
+	from := at + 1
+	end, err := s.readValue(b, max(from, s.seek), quote)
+	if err != nil {
+		return err
+	}
+	s.attrs = append(s.attrs, attribute{name: n, from: uint32(from), to: uint32(end), quote: quote})
+	s.pos, s.seek, s.spaced = end+1, 0, false
+	return nil
 }
 
-func (s *Scanner) readAttribute(tag []byte, i, off int) (int, error) {
-	begin := i
-	i, colon, err := readName(tag, i)
-	if err != nil {
-		return 0, err
+// readEquals passes over an attribute's equals sign, up to the quote before its value.
+func readEquals(b []byte, from int) (int, error) {
+	i, seen := from, false
+	for ; i < len(b) && i-from <= maxMarkup; i++ {
+		switch c := b[i]; {
+		case c == '=' && !seen:
+			seen = true
+		case seen && (c == '"' || c == '\''):
+			return i, nil
+		case isSpace(c):
+		case seen:
+			return 0, notWellFormed("an attribute's value has no quotes")
+		default:
+			return 0, notWellFormed("an attribute has no value")
+		}
 	}
-	a := attribute{}
-	a.prefix, a.local = split(off+begin, off+i, colon+off)
-	for i < len(tag) && isSpace(tag[i]) {
-		i++
+	if i-from > maxMarkup {
+		return 0, &StreamError{Condition: PolicyViolation, Text: "too much space stands in a tag"}
 	}
-	if i == len(tag) || tag[i] != '=' {
-		return 0, notWellFormed("an attribute has no value")
-	}
-	for i++; i < len(tag) && isSpace(tag[i]); i++ {
-	}
-	if i == len(tag) || tag[i] != '"' && tag[i] != '\'' {
-		return 0, notWellFormed("an attribute's value has no quotes")
-	}
-	a.quote = tag[i]
-	n, err := readValue(tag[i+1:], a.quote)
-	if err != nil {
-		return 0, err
-	}
-	a.value = span{off + i + 1, off + i + 1 + n}
-	i += n + 2
-	a.whole = span{off + begin, off + i}
-	s.attrs = append(s.attrs, a)
-	return i, nil
+	return 0, errMore
 }
 
 // readValue finds the end of an attribute's value, up to its quote.
-func readValue(b []byte, quote byte) (int, error) {
-	for i := 0; i < len(b); {
-		c := b[i]
+func (s *Scanner) readValue(b []byte, i int, quote byte) (int, error) {
+	for {
+		i = valueRun(b, i, quote)
+		s.seek = i
 		switch {
-		case c == quote:
+		case i == len(b):
+			return 0, errMore
+		case b[i] == quote:
 			return i, nil
-		case plain[c]:
-			i++
-		case c == '<':
+		case b[i] == '<':
 			return 0, notWellFormed("< stands in an attribute")
-		case c == '&':
-			n, err := reference(b[i:])
-			if err != nil {
-				return 0, whole(err)
-			}
-			i += n
-		case c < 0x80:
-			if !isASCIIChar(c) {
-				return 0, notWellFormed("a character that XML does not allow")
-			}
-			i++
-		default:
-			n, err := multibyte(b[i:])
-			if err != nil {
-				return 0, whole(err)
-			}
-			i += n
 		}
+		n, err := odd(b[i:])
+		if err != nil {
+			return 0, err
+		}
+		i += n
 	}
-	return 0, notWellFormed("an attribute's value does not end")
-}
-
-// whole is err for a token that is all there.
-func whole(err error) error {
-	if err == errMore { //nolint:errorlint // never wrapped
-		return notWellFormed("a reference or character is cut short")
-	}
-	return err
 }
 
 // declare puts the tag's namespace declarations in scope.
 func (s *Scanner) declare() error {
 	for i := range s.attrs {
 		a := &s.attrs[i]
-		prefix := s.slice(a.prefix)
+		prefix, name := s.slice(a.prefix()), s.slice(a.localPart())
 		switch {
-		case len(prefix) == 0 && string(s.slice(a.local)) == "xmlns":
-			if err := s.addDecl(span{a.local.to, a.local.to}, a.value); err != nil {
+		case len(prefix) == 0 && string(name) == "xmlns":
+			if err := s.addDecl(span{a.name.to, a.name.to}, a.value()); err != nil {
 				return err
 			}
 		case string(prefix) == "xmlns":
-			if err := s.addDecl(a.local, a.value); err != nil {
+			if err := s.addDecl(a.localPart(), a.value()); err != nil {
 				return err
 			}
 		}
@@ -236,10 +230,10 @@ func (s *Scanner) declare() error {
 }
 
 func (s *Scanner) addDecl(prefix, value span) error {
-	d := decl{prefix: prefix, value: value, space: nameSpace{in: value}}
+	d := decl{prefix: prefix, space: nameSpace{in: value}}
 	name, space := s.slice(prefix), s.slice(value)
 	if bytes.IndexByte(space, '&') >= 0 {
-		d.space = nameSpace{text: Unescape(string(space))}
+		d.space = nameSpace{text: unescapeValue(string(space))}
 		space = []byte(d.space.text)
 	}
 	// XML namespaces 1.0, sections 3 and 5.
@@ -261,8 +255,8 @@ func (s *Scanner) resolve(prefix span, element bool) (nameSpace, error) {
 		return nameSpace{}, nil
 	}
 	for i := len(s.decls) - 1; i >= 0; i-- {
-		if bytes.Equal(s.slice(s.decls[i].prefix), name) {
-			return s.decls[i].space, nil
+		if d := &s.decls[i]; bytes.Equal(s.slice(d.prefix), name) {
+			return d.space, nil
 		}
 	}
 	switch string(name) {
@@ -292,16 +286,17 @@ func (s *Scanner) resolve(prefix span, element bool) (nameSpace, error) {
 func (s *Scanner) checkAttributes() error {
 	for i := range s.attrs {
 		a := &s.attrs[i]
-		mine, err := s.resolve(a.prefix, false)
+		mine, err := s.resolve(a.prefix(), false)
 		if err != nil {
 			return err
 		}
+		local := s.slice(a.localPart())
 		for j := range i {
 			b := &s.attrs[j]
-			if !bytes.Equal(s.slice(a.local), s.slice(b.local)) {
+			if !bytes.Equal(local, s.slice(b.localPart())) {
 				continue
 			}
-			other, err := s.resolve(b.prefix, false)
+			other, err := s.resolve(b.prefix(), false)
 			if err != nil {
 				return err
 			}
