@@ -3,6 +3,8 @@ package xmpp
 import (
 	"strings"
 	"unicode/utf8"
+
+	"parley/xmpp/jid"
 )
 
 // Builder writes XML. It closes what was opened, in order, and escapes what is not markup.
@@ -121,6 +123,26 @@ func writeAttr(b *strings.Builder, name, value string) {
 	b.WriteString(name)
 	b.WriteString("='")
 	b.WriteString(Escape(value))
+	b.WriteByte('\'')
+}
+
+// writeAddress writes an address as an attribute, if there is one.
+func writeAddress(b *strings.Builder, name string, j jid.JID) {
+	if j.IsZero() {
+		return
+	}
+	b.WriteByte(' ')
+	b.WriteString(name)
+	b.WriteString("='")
+	if j.Local != "" {
+		b.WriteString(Escape(j.Local))
+		b.WriteByte('@')
+	}
+	b.WriteString(Escape(j.Domain))
+	if j.Resource != "" {
+		b.WriteByte('/')
+		b.WriteString(Escape(j.Resource))
+	}
 	b.WriteByte('\'')
 }
 

@@ -91,7 +91,7 @@ func (r *Raw) Stanza(from jid.JID) (*Stanza, error) {
 	case !r.isSpace(r.space, NSClient) && !r.isSpace(r.space, NSServer) && (!r.inherits || !r.isSpace(r.space, "")):
 		return nil, &StreamError{Condition: InvalidNamespace}
 	}
-	s := &Stanza{kind: kind, from: from, id: r.Attr("id"), typ: r.Attr("type"), lang: r.Attr("xml:lang")}
+	s := &Stanza{kind: kind, from: from, id: r.Attr("id"), typ: r.typ(), lang: r.Attr("xml:lang")}
 	err := s.addresses(r)
 	var rest strings.Builder
 	r.appendPlain(&rest)
@@ -119,6 +119,20 @@ func (s *Stanza) addresses(r *Raw) error {
 		}
 	}
 	return read("to", &s.to)
+}
+
+// typ is the type attribute: the usual ones without a copy.
+func (r *Raw) typ() string {
+	a := r.attr("type")
+	if a == nil {
+		return ""
+	}
+	for _, usual := range [...]string{"chat", "get", "set", "result", "error", "unavailable", "groupchat", "normal"} {
+		if string(r.slice(a.value())) == usual {
+			return usual
+		}
+	}
+	return r.Attr("type")
 }
 
 // inner is what is between the element's tags, and where that begins.
@@ -163,11 +177,6 @@ func (s *Stanza) write(rest string, inner []byte, more ...string) {
 	for _, m := range more {
 		after += len(m)
 	}
-	address := func(b *strings.Builder, name string, j jid.JID) {
-		if !j.IsZero() {
-			writeAttr(b, name, j.String())
-		}
-	}
 	text := func(b *strings.Builder, name, value string) {
 		if value != "" {
 			writeAttr(b, name, value)
@@ -177,8 +186,8 @@ func (s *Stanza) write(rest string, inner []byte, more ...string) {
 	b.Grow(96 + len(rest) + len(inner) + after + s.from.Len() + s.to.Len() + len(s.id) + len(s.typ) + len(s.lang))
 	b.WriteByte('<')
 	b.WriteString(s.kind.String())
-	address(&b, "from", s.from)
-	address(&b, "to", s.to)
+	writeAddress(&b, "from", s.from)
+	writeAddress(&b, "to", s.to)
 	text(&b, "id", s.id)
 	text(&b, "type", s.typ)
 	text(&b, "xml:lang", s.lang)

@@ -57,7 +57,7 @@ func Local(text string) (string, error) {
 	if isReady(text, isLocal) {
 		return within(text)
 	}
-	if len(text) > 4*maxPart {
+	if len(text) > 4*maxPart || !utf8.ValidString(text) {
 		return "", ErrMalformed
 	}
 	out, err := enforce(precis.UsernameCaseMapped, text)
@@ -72,7 +72,7 @@ func Resource(text string) (string, error) {
 	if isReady(text, isPrintable) {
 		return within(text)
 	}
-	if len(text) > 4*maxPart {
+	if len(text) > 4*maxPart || !utf8.ValidString(text) {
 		return "", ErrMalformed
 	}
 	out, err := enforce(precis.OpaqueString, text)
@@ -97,8 +97,8 @@ func enforce(p *precis.Profile, text string) (string, error) {
 // Domain prepares a domain (rfc7622#3.2): a name, or an IP address.
 func Domain(text string) (string, error) {
 	text = strings.TrimSuffix(text, ".")
-	if isReady(text, isHost) && !strings.Contains(text, "xn--") {
-		return within(text)
+	if isReady(text, isHost) && !hyphenated(text) {
+		return named(text)
 	}
 	if len(text) > 4*maxPart || !utf8.ValidString(text) {
 		return "", ErrMalformed
@@ -112,7 +112,21 @@ func Domain(text string) (string, error) {
 	if err != nil {
 		return "", ErrMalformed
 	}
-	return within(strings.TrimSuffix(out, "."))
+	return named(strings.TrimSuffix(out, "."))
+}
+
+// named is a domain whose labels are not empty.
+func named(text string) (string, error) {
+	if text == "" || text[0] == '.' || strings.HasSuffix(text, ".") || strings.Contains(text, "..") {
+		return "", ErrMalformed
+	}
+	return within(text)
+}
+
+// hyphenated says that a label has a hyphen at an end, or two together, such as in xn--: IDNA decides about those.
+func hyphenated(text string) bool {
+	return strings.Contains(text, "--") || strings.HasPrefix(text, "-") || strings.HasSuffix(text, "-") ||
+		strings.Contains(text, "-.") || strings.Contains(text, ".-")
 }
 
 // literal is an IPv6 address in brackets.
