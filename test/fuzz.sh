@@ -20,7 +20,7 @@ while read -r package dir; do
 	for target in $targets; do
 		found=$((found + 1))
 		echo "== $package $target"
-		if ! go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" 2>&1 | tee "$log"; then
+		if ! go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$package" 2>&1 | tee "$log"; then
 			harmless && echo "(its time was up, nothing was found)" || failed+=("$package $target")
 		fi
 	done

@@ -140,7 +140,10 @@ func (n *negotiation) refuse(login *sasl.Login, e *sasl.Error) error {
 			n.edge.ports.Guard.Failed(n.source(), a)
 		}
 	}
-	if e.Condition != sasl.Aborted {
+	switch {
+	case errors.Is(e, sasl.ErrBinding): // an app that tries what it can't do goes on to what it can
+		n.edge.log.Debug("login without the channel binding that it asks for", "source", n.source(), "reason", e)
+	case e.Condition != sasl.Aborted:
 		n.edge.log.Warn("login failed", "user", user, "source", n.source(), "reason", e)
 	}
 	if err := n.say(e.XML()); err != nil {

@@ -22,11 +22,11 @@ type box struct {
 
 // entry is a message that is with sessions.
 type entry struct {
-	size    int
-	pending int      // sessions that may yet have it
-	owed    []*drain // those whose turn it is to bring it
-	got     bool     // a session has it
-	going   bool     // it is being deleted
+	size  int
+	with  []*im.Session // those that may yet have it
+	owed  []*drain      // those whose turn it is to bring it
+	got   bool          // a session has it
+	going bool          // it is being deleted
 }
 
 // drain brings what waits to a session, in order. While it does, what is new for the session goes the same way.
@@ -40,6 +40,7 @@ type drain struct {
 	working     bool // a goroutine is at it
 	again       bool // it was told to begin again
 	over        bool
+	gone        map[im.ID]bool // deleted since it has read them
 }
 
 // box is an account's; it is made if it is not there.
@@ -66,6 +67,19 @@ func (b *box) drain(session *im.Session) *drain {
 		}
 	}
 	return nil
+}
+
+// forget drops a message that is no longer on disk. Who has read it there and not yet handed it over hears of it.
+func (b *box) forget(id im.ID) {
+	delete(b.out, id)
+	for _, d := range b.drains {
+		if d.working {
+			if d.gone == nil {
+				d.gone = map[im.ID]bool{}
+			}
+			d.gone[id] = true
+		}
+	}
 }
 
 func (b *box) isDead(session *im.Session) bool { return slices.Contains(b.dead, session) }
@@ -115,14 +129,14 @@ func (o *Store) Hand(c im.Copy, id im.ID, st *xmpp.Stanza, choose func() []*im.S
 			o.give(b, id, e, session, nil, st)
 		}
 	}
-	if e.pending > 0 || len(e.owed) > 0 {
+	if len(e.with) > 0 || len(e.owed) > 0 {
 		b.out[id] = e
 	}
 }
 
 // give sends a message to a session.
 func (o *Store) give(b *box, id im.ID, e *entry, session *im.Session, d *drain, st *xmpp.Stanza) {
-	e.pending++
+	e.with = append(e.with, session)
 	size := len(st.Text())
 	if d != nil {
 		d.flying++
@@ -138,7 +152,7 @@ func (o *Store) settle(b *box, id im.ID, e *entry) (waits bool) {
 	case e.got:
 		e.going = true
 		o.removal.add(key{b.owner, id})
-	case e.pending == 0:
+	case len(e.with) == 0:
 		delete(b.out, id)
 		return true
 	}
@@ -163,11 +177,23 @@ func (o *Store) happened(s *shard, ev event) {
 	if e == nil {
 		return
 	}
-	e.pending--
+	if at := slices.Index(e.with, ev.session); at >= 0 {
+		e.with = slices.Delete(e.with, at, at+1)
+	}
 	e.got = e.got || ev.ok
 	if o.settle(b, ev.id, e) {
 		o.redistribute(s, b)
 	}
+}
+
+// abandoned says that a message is with nobody who may still have it, though not all of them have said so. Those it was
+// with are forgotten.
+func (b *box) abandoned(e *entry) bool {
+	if e.got || e.going || len(e.owed) > 0 {
+		return false
+	}
+	e.with = slices.DeleteFunc(e.with, func(session *im.Session) bool { return b.isDead(session) || isFinished(session) })
+	return len(e.with) == 0
 }
 
 // redistribute has another session take what waits, if there is one.
@@ -223,6 +249,7 @@ func (o *Store) finish(s *shard, b *box, d *drain) {
 
 // Ended is told of each session that is gone: what it was to be brought goes to another.
 func (o *Store) Ended(session *im.Session) {
+	o.listen() // what it has is not to be brought to another
 	owner := session.JID().Bare()
 	s := o.shard(owner)
 	s.mu.Lock()

@@ -71,6 +71,7 @@ func (o *Store) claim(s *shard, b *box, d *drain) (after, upTo im.ID, room, byte
 		return 0, 0, 0, 0
 	}
 	d.again = false
+	d.gone = nil
 	return d.next, s.mark, min(o.config.Window-d.flying, batch), o.config.WindowBytes - d.flyingBytes
 }
 
@@ -115,17 +116,19 @@ func (o *Store) bring(s *shard, b *box, d *drain, rows []row, upTo im.ID, last b
 // bringOne hands over a message, unless it is with another session.
 func (o *Store) bringOne(b *box, d *drain, r row, st *xmpp.Stanza) {
 	id := r.id
+	if d.gone[id] {
+		return
+	}
 	e := b.out[id]
-	if e == nil {
+	switch {
+	case e == nil:
 		e = &entry{size: len(r.stanza)}
 		b.out[id] = e
-	} else {
-		at := slices.Index(e.owed, d)
-		if at < 0 {
-			return
-		}
-		e.owed = slices.Delete(e.owed, at, at+1)
+	case slices.Contains(e.owed, d):
+		e.owed = slices.DeleteFunc(e.owed, func(x *drain) bool { return x == d })
 		d.owed--
+	case !b.abandoned(e):
+		return
 	}
 	if st == nil { // it can't be read: nobody will have it
 		e.got = true

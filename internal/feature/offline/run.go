@@ -168,7 +168,7 @@ func (o *Store) removed(keys []key) {
 			} else {
 				b.unsure = true // it was too old, and is gone unread
 			}
-			delete(b.out, k.id)
+			b.forget(k.id)
 			b.rows--
 			b.changes++
 			s.tidy(b)
