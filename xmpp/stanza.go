@@ -91,6 +91,14 @@ func (r *Raw) Stanza(from jid.JID) (*Stanza, error) {
 	case !r.isSpace(r.space, NSClient) && !r.isSpace(r.space, NSServer) && (!r.inherits || !r.isSpace(r.space, "")):
 		return nil, &StreamError{Condition: InvalidNamespace}
 	}
+	if s := r.quick(kind, from); s != nil {
+		return s, nil
+	}
+	return r.general(kind, from)
+}
+
+// general makes a stanza whatever its attributes hold.
+func (r *Raw) general(kind Kind, from jid.JID) (*Stanza, error) {
 	s := &Stanza{kind: kind, from: from, id: r.Attr("id"), typ: r.typ(), lang: r.Attr("xml:lang")}
 	err := s.addresses(r)
 	var rest strings.Builder

@@ -201,6 +201,24 @@ func (j JID) Len() int {
 	return n
 }
 
+// Is says whether text is what String gives.
+func (j JID) Is(text string) bool {
+	if len(text) != j.Len() {
+		return false
+	}
+	if j.Local != "" {
+		if !strings.HasPrefix(text, j.Local) || text[len(j.Local)] != '@' {
+			return false
+		}
+		text = text[len(j.Local)+1:]
+	}
+	if !strings.HasPrefix(text, j.Domain) {
+		return false
+	}
+	rest := text[len(j.Domain):]
+	return rest == "" || rest[0] == '/' && rest[1:] == j.Resource
+}
+
 // String is the address as text, not yet escaped for XML.
 func (j JID) String() string {
 	if j.Local == "" && j.Resource == "" {

@@ -57,3 +57,21 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+func TestIs(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"example.org", "a@example.org", "a@example.org/r", "example.org/r/s@t", "a@example.org/ r"} {
+		j, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !j.Is(text) {
+			t.Errorf("%q is not itself", text)
+		}
+		for _, other := range []string{"", "x" + text, text + "x", text[1:], text + "/", "b@example.org", "a@example.com", "a@example.org/q"} {
+			if other != text && j.Is(other) {
+				t.Errorf("%q is %q", text, other)
+			}
+		}
+	}
+}
