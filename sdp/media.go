@@ -124,7 +124,8 @@ func direction(sends, receives bool) Direction {
 }
 
 // Direction reads the medium's direction. The address 0.0.0.0 is the old way to say that
-// nothing is to be sent there (rfc3264#8.4).
+// nothing is to be sent there (rfc3264#8.4); beside ICE it says that candidates are still to
+// come (rfc8840#4.1.1).
 func (m *Media) Direction() Direction {
 	d := SendRecv
 	for _, lines := range [...][]line{m.session.lines, m.lines} {
@@ -134,7 +135,8 @@ func (m *Media) Direction() Direction {
 			}
 		}
 	}
-	if a := m.host(); a.IsValid() && a.IsUnspecified() {
+	_, ice := m.either("ice-ufrag")
+	if a := m.host(); a.IsValid() && a.IsUnspecified() && !ice {
 		d = direction(d.Sends(), false)
 	}
 	return d
