@@ -110,6 +110,9 @@ func (c *Client) authenticate(mechanism, password string) (condition string) {
 		c.Send(auth.Text(encode("\x00" + c.JID.Local + "\x00" + password)).Close().String())
 		return c.outcome(c.Expect("success", "failure"))
 	}
+	if mechanism == "OAUTHBEARER" {
+		return c.bearer(auth, password)
+	}
 	conversation := c.conversation(mechanism, password)
 	first, err := conversation.Step("")
 	if err != nil {
@@ -137,6 +140,21 @@ func (c *Client) authenticate(mechanism, password string) (condition string) {
 		}
 		c.Send(xmpp.NewBuilder(nil).Element("response", xmpp.NSSASL, encode(response)).String())
 	}
+}
+
+// bearer signs in by a token, and confirms that it failed, as rfc7628#3.2.3 has it.
+func (c *Client) bearer(auth *xmpp.Builder, token string) (condition string) {
+	c.t.Helper()
+	c.Send(auth.Text(encode("n,a=" + c.JID.Bare().String() + ",\x01auth=Bearer " + token + "\x01\x01")).Close().String())
+	reply := c.Expect("challenge", "success", "failure")
+	if reply.Local == "challenge" {
+		if text, err := base64.StdEncoding.DecodeString(reply.Text); err != nil || string(text) != `{"status":"invalid_token"}` {
+			c.Fail("got the challenge %q, %v", text, err)
+		}
+		c.Send(xmpp.NewBuilder(nil).Element("response", xmpp.NSSASL, encode("\x01")).String())
+		reply = c.Expect("failure")
+	}
+	return c.outcome(reply)
 }
 
 func encode(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
