@@ -26,6 +26,7 @@ type Binding struct {
 	Instance  string // +sip.instance, "" if none
 	RegID     uint32
 	UserAgent string
+	Device    string // whose token it was registered with, by its id; "" if it was no token
 	Path      []string
 	Since     time.Time // first registered
 	Updated   time.Time

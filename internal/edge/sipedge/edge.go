@@ -24,9 +24,9 @@ import (
 	"parley/sip/transport"
 )
 
-// Registrar answers the REGISTER of an authenticated account.
+// Registrar answers the REGISTER of an authenticated account. device is the one whose token proved it, "" if none did.
 type Registrar interface {
-	Register(ctx context.Context, a core.Address, f sip.Flow, req *sip.Message) *sip.Builder
+	Register(ctx context.Context, a core.Address, device string, f sip.Flow, req *sip.Message) *sip.Builder
 }
 
 // Agent is a user agent inside the process. Its requests and responses travel over a
@@ -81,6 +81,7 @@ type Planner interface {
 type Ports struct {
 	Accounts  core.Accounts
 	Guard     core.Guard
+	Devices   core.Devices // whose tokens are taken; nil: none are
 	Planner   Planner
 	Registrar Registrar
 	Addresses Addresses

@@ -38,14 +38,16 @@ type world struct {
 
 func newWorld(t *testing.T) *world { return newWorldWith(t, transport.Limits{}) }
 
-func newWorldWith(t *testing.T, limits transport.Limits) *world {
+func newWorldWith(t *testing.T, limits transport.Limits) *world { return makeWorld(t, limits, nil) }
+
+func makeWorld(t *testing.T, limits transport.Limits, devices core.Devices) *world {
 	t.Helper()
 	w := &world{t: t, bindings: map[string][]core.Binding{}}
 	w.edge = New(Config{
 		Domains: []string{"example.org"}, Key: []byte("a key of this test"), Settings: func() Settings { return Settings{SHA256Agents: []string{"Linphone"}} },
 		Server: "parley", Log: slog.New(slog.DiscardHandler), Transport: transport.Config{Limits: limits},
 	}, Ports{
-		Accounts: w, Guard: w, Registrar: w, Addresses: address.FromSIP,
+		Accounts: w, Guard: w, Devices: devices, Registrar: w, Addresses: address.FromSIP,
 		Planner: core.Routers{{Name: "test", Router: w}},
 	})
 	w.edge.AddAgent("echo", hello{})
@@ -84,12 +86,12 @@ func (w *world) Failed(string, core.Address) {
 func (w *world) Succeeded(string, core.Address) {}
 
 // Register binds whatever contact comes.
-func (w *world) Register(_ context.Context, a core.Address, f sip.Flow, req *sip.Message) *sip.Builder {
+func (w *world) Register(_ context.Context, a core.Address, device string, f sip.Flow, req *sip.Message) *sip.Builder {
 	contacts, _, _ := req.Contacts()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.bindings[a.Local] = append(w.bindings[a.Local], core.Binding{
-		Account: a, Contact: contacts[0].URI.String(), Flow: f.ID(), Network: f.Network(), Source: f.Remote(),
+		Account: a, Contact: contacts[0].URI.String(), Flow: f.ID(), Network: f.Network(), Source: f.Remote(), Device: device,
 	})
 	return req.Response(200, "")
 }

@@ -24,6 +24,7 @@ type inbound struct {
 	req    *sip.Message
 	flow   sip.Flow
 	popped []sip.URI
+	device string // whose token proved it, by its id
 }
 
 // serve answers a request that begins something; it may take its time.
@@ -94,7 +95,7 @@ func (in *inbound) register(ctx context.Context) {
 		e.refuse(in.server, 404, "")
 		return
 	}
-	id, ok := in.authenticate(ctx, registrarAuth, aor.Domain)
+	id, ok := in.prove(ctx, registrarAuth, aor)
 	if !ok {
 		return
 	}
@@ -104,7 +105,7 @@ func (in *inbound) register(ctx context.Context) {
 		e.refuse(in.server, 403, "Not Your Address")
 		return
 	}
-	e.respond(in.server, e.ports.Registrar.Register(ctx, aor, in.flow, in.req))
+	e.respond(in.server, e.ports.Registrar.Register(ctx, aor, in.device, in.flow, in.req))
 }
 
 // route finds out who calls whom, has the plan made, and runs it.
@@ -156,7 +157,7 @@ func (in *inbound) caller(ctx context.Context) (core.Caller, bool) {
 		e.refuse(in.server, 403, "From Is No Address Here")
 		return caller, false
 	}
-	id, ok := in.authenticate(ctx, proxyAuth, address.Domain)
+	id, ok := in.prove(ctx, proxyAuth, address)
 	if !ok {
 		return caller, false
 	}

@@ -174,7 +174,7 @@ func sameTime(a, b core.Binding) bool {
 func sameButTime(a, b core.Binding) bool {
 	return a.Contact == b.Contact && a.Q == b.Q && a.Flow == b.Flow && a.Network == b.Network &&
 		a.Source == b.Source && a.NATed == b.NATed && a.Instance == b.Instance && a.RegID == b.RegID &&
-		a.UserAgent == b.UserAgent && slices.Equal(a.Path, b.Path) && !b.Expires.Before(a.Expires)
+		a.UserAgent == b.UserAgent && a.Device == b.Device && slices.Equal(a.Path, b.Path) && !b.Expires.Before(a.Expires)
 }
 
 // Flush writes refreshes that are in memory only.

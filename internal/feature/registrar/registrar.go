@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ import (
 type Config struct {
 	// Limits are asked for at each REGISTER; default their zero value.
 	Limits func() Limits
+	// Stands says whether a device has not been signed out (core.Devices); needed if devices register.
+	Stands func(ctx context.Context, a core.Address, device string) bool
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -74,9 +77,9 @@ type refusal struct {
 
 func (r *refusal) Error() string { return "registrar: " + r.reason }
 
-// Register answers a REGISTER of an authenticated account.
-func (r *Registrar) Register(ctx context.Context, a core.Address, f sip.Flow, req *sip.Message) *sip.Builder {
-	bound, err := r.apply(ctx, a, f, req)
+// Register answers a REGISTER of an authenticated account; device is the one whose token proved it, "" if none did.
+func (r *Registrar) Register(ctx context.Context, a core.Address, device string, f sip.Flow, req *sip.Message) *sip.Builder {
+	bound, err := r.apply(ctx, a, device, f, req)
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		r.cfg.Log.Info("registration refused", "account", a.String(), "reason", refused.reason)
 		b := req.Response(refused.status, refused.reason)
@@ -92,7 +95,7 @@ func (r *Registrar) Register(ctx context.Context, a core.Address, f sip.Flow, re
 	return r.answer(req, bound)
 }
 
-func (r *Registrar) apply(ctx context.Context, a core.Address, f sip.Flow, req *sip.Message) ([]core.Binding, error) {
+func (r *Registrar) apply(ctx context.Context, a core.Address, device string, f sip.Flow, req *sip.Message) ([]core.Binding, error) {
 	contacts, star, err := req.Contacts()
 	if err != nil {
 		return nil, &refusal{status: 400, reason: "Bad Contact"}
@@ -107,7 +110,13 @@ func (r *Registrar) apply(ctx context.Context, a core.Address, f sip.Flow, req *
 	}
 	var bound []core.Binding
 	err = r.loc.Change(ctx, a, func(now []core.Binding) ([]core.Binding, error) {
-		next, err := merge(now, wished, star, r.template(a, f, req), limits.Contacts)
+		// Asked here, where nobody who signs the device out can come between.
+		if device != "" && !r.cfg.Stands(ctx, a, device) {
+			return nil, &refusal{status: 403, reason: "Signed Out"}
+		}
+		t := r.template(a, f, req)
+		t.Device = device
+		next, err := merge(now, wished, star, t, limits.Contacts)
 		bound = next
 		return next, err
 	})
@@ -224,10 +233,23 @@ func merge(now []core.Binding, wishes []wish, star bool, t core.Binding, most in
 			return nil, err
 		}
 	}
+	next = oneOfDevice(next, t)
 	if len(next) > most && len(next) > len(now) {
 		return nil, &refusal{status: 403, reason: "Too Many Contacts"}
 	}
 	return next, nil
+}
+
+// oneOfDevice leaves a device what it has just registered, and the other flows of that instance: it rings once.
+func oneOfDevice(list []core.Binding, t core.Binding) []core.Binding {
+	fresh := func(b core.Binding) bool { return b.CallID == t.CallID && b.CSeq == t.CSeq }
+	if t.Device == "" || !slices.ContainsFunc(list, fresh) {
+		return list
+	}
+	return slices.DeleteFunc(list, func(b core.Binding) bool {
+		sibling := func(x core.Binding) bool { return fresh(x) && x.Instance != "" && x.Instance == b.Instance }
+		return b.Device == t.Device && !fresh(b) && !slices.ContainsFunc(list, sibling)
+	})
 }
 
 func mergeOne(list []core.Binding, w wish, t core.Binding) ([]core.Binding, error) {

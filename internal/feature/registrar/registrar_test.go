@@ -53,6 +53,7 @@ type bench struct {
 	cseq int
 
 	sentBy string // of the Via, if it is not where the phone is
+	device string // whose token proves who registers
 }
 
 func newBench() *bench {
@@ -81,7 +82,7 @@ func (b *bench) register(t *testing.T, lines ...string) *sip.Message {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := b.Register(t.Context(), alice, phone{}, req).Message()
+	resp, err := b.Register(t.Context(), alice, b.device, phone{}, req).Message()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,4 +220,43 @@ func TestNothingIsAcknowledgedThatIsNotStored(t *testing.T) {
 	if resp.Status() != 500 || strings.Contains(resp.Text(), "no space") {
 		t.Errorf("got %s", resp.Text())
 	}
+}
+
+func TestADeviceHasOneBinding(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	stands := true
+	b.Registrar = New(Config{Now: func() time.Time { return b.now }, Stands: func(_ context.Context, a core.Address, id string) bool {
+		return stands && a == alice && id == "web"
+	}}, b.table)
+	device := func(device, callID string, lines ...string) *sip.Message {
+		t.Helper()
+		b.device = device
+		return b.register(t, append(lines, "Call-ID: "+callID)...)
+	}
+	bound := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, x := range b.table.now {
+			got = append(got, x.Device+" "+x.Contact)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("bound are %q, want %q", got, want)
+		}
+	}
+	device("", "desk", "Contact: <sip:alice@192.0.2.9>")
+	device("web", "page 1", "Contact: <sip:1@x.invalid>")
+	device("web", "page 2", "Contact: <sip:2@x.invalid>") // the page was loaded again
+	bound(" sip:alice@192.0.2.9", "web sip:2@x.invalid")
+	device("web", "page 3", `Contact: <sip:3@x.invalid>;reg-id=1;+sip.instance="<urn:x:1>"`)
+	device("web", "page 3b", `Contact: <sip:4@x.invalid>;reg-id=2;+sip.instance="<urn:x:1>"`) // another flow of one instance
+	bound(" sip:alice@192.0.2.9", "web sip:3@x.invalid", "web sip:4@x.invalid")
+	device("web", "question")
+	device("web", "page 3b", "CSeq: 9 REGISTER", `Contact: <sip:4@x.invalid>;reg-id=2;+sip.instance="<urn:x:1>";expires=0`)
+	bound(" sip:alice@192.0.2.9", "web sip:3@x.invalid")
+	stands = false // it was signed out while its REGISTER was on the way
+	if resp := device("web", "page 4", "Contact: <sip:5@x.invalid>"); resp.Status() != 403 {
+		t.Errorf("a device that was signed out gets %d", resp.Status())
+	}
+	bound(" sip:alice@192.0.2.9", "web sip:3@x.invalid")
 }
