@@ -31,6 +31,7 @@ type Info struct {
 	Encrypted bool
 	Source    netip.AddrPort
 	Mechanism string // by which it signed in
+	Device    string // whose token it signed in with, by its id; "" if it was no token
 	Since     time.Time
 }
 

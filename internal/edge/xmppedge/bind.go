@@ -70,9 +70,14 @@ const maxConflicts = 8
 // enroll puts a session into the table. One that has its resource ends first, and everybody hears of that (rfc6120#7.7.2.2).
 func (n *negotiation) enroll(ctx context.Context, s *session) error {
 	for range maxConflicts {
-		other, err := n.edge.ports.Sessions.Add(s.im)
+		other := n.edge.ofDevice(s.im)
+		var err error
+		if other == nil {
+			other, err = n.edge.ports.Sessions.Add(s.im)
+		}
 		switch {
-		case err == nil:
+		case other == nil && err == nil:
+			n.settleDevice(ctx, s)
 			return nil
 		case errors.Is(err, im.ErrTooMany):
 			if other = n.edge.waiting(s.im.JID()); other == nil {
@@ -83,7 +88,7 @@ func (n *negotiation) enroll(ctx context.Context, s *session) error {
 		case other == nil:
 			return err
 		}
-		other.End(&xmpp.StreamError{Condition: xmpp.StreamConflict, Text: "another session takes the resource"})
+		other.End(replaced())
 		select {
 		case <-other.Finished():
 		case <-ctx.Done():
@@ -105,6 +110,6 @@ func (e *Edge) waiting(of jid.JID) *im.Session {
 
 func (n *negotiation) newInfo() im.Info {
 	info := *n.info.Load()
-	info.Mechanism, info.Since = n.mechanism, n.began
+	info.Mechanism, info.Since, info.Device = n.mechanism, n.began, n.device
 	return info
 }

@@ -186,7 +186,11 @@ func (n *negotiation) resume(raw *xmpp.Raw) (*session, error) {
 		return nil, n.say(sm.Failed(xmpp.ItemNotFound, handled))
 	}
 	info := n.newInfo()
-	return s, s.attach(n.conn, r, info)
+	err = s.attach(n.conn, r, info)
+	if err == nil {
+		n.settleDevice(n.edge.ctx, s)
+	}
+	return s, err
 }
 
 // detach takes the session from the connection that it has, which ends. After it no stanza of that is handled any more.

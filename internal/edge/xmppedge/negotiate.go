@@ -28,6 +28,7 @@ type negotiation struct {
 	account   core.Address // once signed in
 	user      jid.JID
 	mechanism string
+	device    string // whose token it was, by its id
 }
 
 func (n *negotiation) signedIn() bool { return !n.account.IsZero() }

@@ -33,6 +33,9 @@ func (n *negotiation) offer() {
 	}
 	if n.encrypted() {
 		n.offered = append(n.offered, sasl.Plain{Users: users})
+		if n.edge.ports.Devices != nil {
+			n.offered = append(n.offered, sasl.Bearer{Tokens: users})
+		}
 	}
 }
 
@@ -54,7 +57,7 @@ func (n *negotiation) authenticate(ctx context.Context, raw *xmpp.Raw) error {
 		return err
 	}
 	n.mechanism = login.Mechanism()
-	n.edge.ports.Guard.Succeeded(n.source(), n.account)
+	n.edge.ports.Guard.Succeeded(n.source(), n.guarded(n.account))
 	n.edge.log.Debug("signed in", "account", n.account.String(), "remote", n.remote, "mechanism", n.mechanism)
 	n.wire.restart(true)
 	return n.open()
@@ -136,7 +139,7 @@ func (n *negotiation) refuse(login *sasl.Login, e *sasl.Error) error {
 	}
 	if (e.Condition == sasl.NotAuthorized || e.Condition == sasl.InvalidAuthzid) && !errors.Is(e, sasl.ErrBinding) {
 		n.edge.failed.Add(1)
-		if a, err := n.address(user); err == nil {
+		if a, err := n.address(user); err == nil && !errors.Is(e, errToken) {
 			n.edge.ports.Guard.Failed(n.source(), a)
 		}
 	}
@@ -205,10 +208,14 @@ func (s *signIn) admit(user string) (core.Address, error) {
 		return a, sasl.Fail(sasl.NotAuthorized, "", err)
 	}
 	if wait := s.edge.ports.Guard.Check(s.source(), a); wait > 0 {
-		text := fmt.Sprintf("too many wrong passwords; wait %.0f seconds", math.Ceil(wait.Round(time.Second/10).Seconds()))
-		return a, sasl.Fail(sasl.TemporaryAuthFailure, text, nil)
+		return a, tooSoon("passwords", wait)
 	}
 	return a, nil
+}
+
+func tooSoon(what string, wait time.Duration) *sasl.Error {
+	text := fmt.Sprintf("too many wrong %s; wait %.0f seconds", what, math.Ceil(wait.Round(time.Second/10).Seconds()))
+	return sasl.Fail(sasl.TemporaryAuthFailure, text, nil)
 }
 
 // Allows lets nobody act as somebody else (rfc6120#6.3.8).

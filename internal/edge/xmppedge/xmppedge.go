@@ -36,7 +36,9 @@ type Ports struct {
 	// Addresses prepares an account's address. Its domain is in ASCII; that of a JID is in Unicode.
 	Addresses func(local, domain string) (core.Address, error)
 	Sessions  *im.Table
-	Chat      Chat
+	// Devices are those whose tokens are taken; nil: none are.
+	Devices core.Devices
+	Chat    Chat
 }
 
 // Chat is where what clients say goes.
