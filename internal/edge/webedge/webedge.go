@@ -1,5 +1,5 @@
 // Package webedge serves HTTPS: for now it only takes the WebSockets of SIP (RFC 7118) at /sip and of XMPP (RFC 7395) at
-// /xmpp and hands them to those sides. Its limits are those of a server that strangers connect to: every phase of a
+// /xmpp and hands them to those sides, and lets devices sign in at /api/device. Its limits are those of a server that strangers connect to: every phase of a
 // request has a deadline.
 package webedge
 
@@ -24,7 +24,9 @@ type Config struct {
 	TLS *tls.Config
 	// SIP takes the upgrade at /sip, XMPP that at /xmpp; nil: there is none.
 	SIP, XMPP http.Handler
-	Log       *slog.Logger
+	// SignIn answers at /api/device; nil: there is none.
+	SignIn http.Handler
+	Log    *slog.Logger
 	// Connections bounds how many are open at once, upgraded ones included; default 20000.
 	Connections int
 	// PerAddress bounds how many one IPv4 address, or one /64 of IPv6, may have; default 256.
@@ -72,6 +74,9 @@ func New(cfg Config) *Edge {
 	mux.Handle("GET /sip", cfg.SIP)
 	if cfg.XMPP != nil {
 		mux.Handle("GET /xmpp", cfg.XMPP)
+	}
+	if cfg.SignIn != nil {
+		mux.Handle("/api/device", cfg.SignIn)
 	}
 	mux.HandleFunc("GET /{$}", front)
 	e.handler = secured(mux)
