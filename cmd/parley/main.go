@@ -30,6 +30,7 @@ type cli struct {
 
 	Serve   serveVerb   `cmd:"" help:"Run the server."`
 	User    userVerbs   `cmd:"" help:"Manage accounts, whether the server runs or not."`
+	Device  deviceVerbs `cmd:"" help:"Show and sign out the devices of an account."`
 	Status  statusVerb  `cmd:"" help:"Show how the running server is."`
 	Route   routeVerbs  `cmd:"" help:"Explain what becomes of calls."`
 	Conf    configVerbs `cmd:"" name:"config" help:"Explain and check configuration files."`

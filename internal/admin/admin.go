@@ -13,6 +13,8 @@
 //	PUT    /v1/users/ADDRESS/password     {"password"}
 //	PUT    /v1/users/ADDRESS/strangers    {"strangers"}
 //	POST   /v1/import                     CSV; answered by a JSON object a line, as it goes on
+//	GET    /v1/users/ADDRESS/devices
+//	DELETE /v1/users/ADDRESS/devices/ID
 //	GET    /v1/route?from=ADDRESS&to=ADDRESS
 package admin
 
@@ -37,6 +39,10 @@ type Users interface {
 	List(ctx context.Context, after core.Address, limit int) ([]User, error)
 	// Show tells what is connected of an account.
 	Show(ctx context.Context, a core.Address) (Details, error)
+	// Devices are those that have a token, and what is connected by the password.
+	Devices(ctx context.Context, a core.Address) ([]Device, error)
+	// RevokeDevice signs one out.
+	RevokeDevice(ctx context.Context, a core.Address, id string) error
 	// Import makes accounts of a CSV file, all of them or none; rows that were refused are
 	// in the report, not in the error. progress is never called concurrently; it may be nil.
 	Import(ctx context.Context, r io.Reader, progress func(Progress)) (Report, error)

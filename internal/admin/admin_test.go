@@ -30,6 +30,7 @@ type fake struct {
 	mu        sync.Mutex
 	accounts  map[core.Address]core.Account
 	passwords map[core.Address]string
+	revoked   string
 	imported  chan string // each line of an import as it is read; nil: not wanted
 }
 
@@ -86,6 +87,21 @@ func (f *fake) List(_ context.Context, after core.Address, limit int) ([]User, e
 		}
 	}
 	return out, nil
+}
+
+func (f *fake) Devices(_ context.Context, a core.Address) ([]Device, error) {
+	return devices(), f.change(a, func() {})
+}
+
+func devices() []Device {
+	return []Device{
+		{"abc", "ä \"web\"", "browser", "192.0.2.7", born, born.Add(time.Hour), &born, true, true, false},
+		{"sip-1", "", "phone", "", born, born, nil, false, true, false},
+	}
+}
+
+func (f *fake) RevokeDevice(_ context.Context, a core.Address, id string) error {
+	return f.change(a, func() { f.revoked = id })
 }
 
 func (f *fake) Show(_ context.Context, a core.Address) (d Details, err error) {
@@ -208,6 +224,12 @@ func TestUsersThroughTheSocket(t *testing.T) {
 	}
 	if got, err := c.Show(ctx, odd); err != nil || !reflect.DeepEqual(got, details(odd)) {
 		t.Errorf("connected of %s are %+v, %v", odd, got, err)
+	}
+	if got, err := c.Devices(ctx, odd); err != nil || !reflect.DeepEqual(got, devices()) {
+		t.Errorf("the devices of %s are %+v, %v", odd, got, err)
+	}
+	if err := c.RevokeDevice(ctx, odd, "a/b c"); err != nil || f.revoked != "a/b c" {
+		t.Errorf("signed out is %q, %v", f.revoked, err)
 	}
 	if err := c.Delete(ctx, odd); err != nil || len(f.accounts) != 1 {
 		t.Errorf("delete: %v", err)

@@ -127,14 +127,16 @@ func welcome(uid int, known bool, own int) bool {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
-		"GET /v1/status":                    s.status,
-		"GET /v1/users":                     s.list,
-		"POST /v1/users":                    s.create,
-		"GET /v1/users/{address}":           s.show,
-		"DELETE /v1/users/{address}":        s.delete,
-		"PUT /v1/users/{address}/password":  s.setPassword,
-		"PUT /v1/users/{address}/strangers": s.setStrangers,
-		"GET /v1/route":                     s.route,
+		"GET /v1/status":                          s.status,
+		"GET /v1/users":                           s.list,
+		"POST /v1/users":                          s.create,
+		"GET /v1/users/{address}":                 s.show,
+		"DELETE /v1/users/{address}":              s.delete,
+		"PUT /v1/users/{address}/password":        s.setPassword,
+		"PUT /v1/users/{address}/strangers":       s.setStrangers,
+		"GET /v1/users/{address}/devices":         s.devices,
+		"DELETE /v1/users/{address}/devices/{id}": s.revokeDevice,
+		"GET /v1/route":                           s.route,
 	} {
 		mux.HandleFunc(pattern, s.answer(h))
 	}

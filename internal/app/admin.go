@@ -14,6 +14,7 @@ import (
 	"parley/internal/config"
 	"parley/internal/core"
 	"parley/internal/feature/account"
+	"parley/internal/feature/device"
 	"parley/internal/feature/location"
 	"parley/xmpp"
 	"parley/xmpp/im"
@@ -25,10 +26,11 @@ type users struct {
 	strangers func() bool // what new accounts begin with
 	location  *location.Table
 	sessions  *im.Table
+	devices   *device.Devices
 }
 
 func (a *App) users() users {
-	return users{a.store.accounts, a.strangers, a.location, a.sessions}
+	return users{a.store.accounts, a.strangers, a.location, a.sessions, a.devices}
 }
 
 var _ admin.Users = users{}
@@ -42,7 +44,10 @@ func (u users) Delete(ctx context.Context, a core.Address) error {
 }
 
 func (u users) SetPassword(ctx context.Context, a core.Address, password string) error {
-	return readable(u.Accounts.SetPassword(ctx, a, password))
+	if err := u.Accounts.SetPassword(ctx, a, password); err != nil {
+		return readable(err)
+	}
+	return u.devices.RevokeAll(ctx, a) // who changes it may do so because of one of them
 }
 
 func (u users) SetStrangers(ctx context.Context, a core.Address, on bool) error {

@@ -26,6 +26,7 @@ import (
 	"parley/internal/feature/account"
 	"parley/internal/feature/archive"
 	"parley/internal/feature/block"
+	"parley/internal/feature/device"
 	"parley/internal/feature/guard"
 	"parley/internal/feature/location"
 	"parley/internal/feature/offline"
@@ -54,6 +55,7 @@ type App struct {
 	cards    *vcard.Cards
 	archive  *archive.Archive
 	offline  *offline.Store
+	devices  *device.Devices
 	guard    *guard.Guard
 	planner  planner
 	sip      *sipedge.Edge
@@ -194,8 +196,9 @@ func (a *App) build(ctx context.Context) error {
 	a.sip = sipedge.New(c, sipedge.Ports{
 		Accounts:  a.store.accounts,
 		Guard:     a.guard,
+		Devices:   a.devices,
 		Planner:   &a.planner,
-		Registrar: registrar.New(registrar.Config{Limits: a.registrations, Log: a.log}, a.location),
+		Registrar: registrar.New(registrar.Config{Limits: a.registrations, Stands: a.devices.Stands, Log: a.log}, a.location),
 		Addresses: address.FromSIP,
 		Anchor:    a.anchor(),
 	})
@@ -206,7 +209,7 @@ func (a *App) build(ctx context.Context) error {
 	a.xmpp = a.newXMPP(chat, features)
 	a.web = webedge.New(webedge.Config{
 		TLS: a.cert.TLS(uint16(a.cfg.TLS.MinVersion)),
-		SIP: http.HandlerFunc(a.upgrade), XMPP: http.HandlerFunc(a.upgradeXMPP),
+		SIP: http.HandlerFunc(a.upgrade), XMPP: http.HandlerFunc(a.upgradeXMPP), SignIn: a.signIn(),
 		Log: a.log, Connections: a.cfg.SIP.Connections, PerAddress: a.cfg.SIP.ConnectionsPerAddress,
 		HandshakeTime: a.cfg.SIP.HandshakeTime,
 	})
@@ -233,6 +236,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.background.Go(func() { a.location.Run(ctx) })
 	a.background.Go(func() { a.offline.Run(ctx) })
 	a.background.Go(func() { a.archive.Run(ctx) })
+	a.background.Go(func() { a.devices.Run(ctx) })
 	a.background.Go(func() { a.sip.Run(ctx) })
 	if err := a.admin.Start(ctx); err != nil {
 		return err

@@ -38,6 +38,9 @@ func (a *App) openFeatures(ctx context.Context) error {
 	if a.location, err = location.Open(ctx, location.Config{Log: a.log}, bindings); err != nil {
 		return err
 	}
+	if err := a.openDevices(ctx); err != nil {
+		return err
+	}
 	rosters, err := roster.NewStore(ctx, a.store.db)
 	if err != nil {
 		return err

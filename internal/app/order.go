@@ -47,6 +47,7 @@ type keeper struct {
 // keepers is THE list of features that keep something of an account, to be forgotten with it.
 func (a *App) keepers() []keeper {
 	return []keeper{
+		{"device", a.devices.Forget},
 		{"location", a.location.Forget},
 		{"roster", a.presence.Forget},
 		{"block", a.block.Forget},

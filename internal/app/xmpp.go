@@ -21,6 +21,7 @@ func (a *App) newXMPP(chat xmppedge.Chat, features string) *xmppedge.Edge {
 	return xmppedge.New(c, xmppedge.Ports{
 		Credentials: a.store.accounts,
 		Guard:       a.guard,
+		Devices:     a.devices,
 		Addresses:   address.New,
 		Sessions:    a.sessions,
 		Chat:        chat,
