@@ -89,6 +89,16 @@ func (p *Ports) address(peer netip.Addr) Address {
 // Host is the address that a peer is told.
 func (p *Ports) Host(peer netip.Addr) netip.Addr { return p.address(peer).Public }
 
+// Inside is the address that this process itself reaches a public address of its own at.
+func (p *Ports) Inside(addr netip.Addr) netip.Addr {
+	for _, a := range p.addresses {
+		if a.Public == addr {
+			return a.Bind
+		}
+	}
+	return addr
+}
+
 // Pair is an open pair of ports.
 type Pair struct {
 	RTP, RTCP *net.UDPConn

@@ -8,6 +8,7 @@ import (
 // RTCP packet types (rfc3550#6).
 const (
 	typeSR   = 200
+	typeRR   = 201
 	typeSDES = 202
 	typeBye  = 203
 )
@@ -32,19 +33,23 @@ func (r report) append(b []byte, now time.Time) []byte {
 	b = binary.BigEndian.AppendUint32(b, r.packets)
 	b = binary.BigEndian.AppendUint32(b, r.octets)
 
-	item := 4 + 2 + len(r.cname) + 1 // a zero byte ends the list
-	padded := (item + 3) &^ 3
-	b = append(b, 2<<6|1, typeSDES, 0, byte(padded/4))
-	b = binary.BigEndian.AppendUint32(b, r.ssrc)
-	b = append(b, 1, byte(len(r.cname)))
-	b = append(b, r.cname...)
-	b = append(b, make([]byte, 1+padded-item)...)
-
+	b = appendCNAME(b, r.ssrc, r.cname)
 	if r.bye {
 		b = append(b, 2<<6|1, typeBye, 0, 1)
 		b = binary.BigEndian.AppendUint32(b, r.ssrc)
 	}
 	return b
+}
+
+// appendCNAME writes a description of one source by its CNAME (rfc3550#6.5).
+func appendCNAME(b []byte, ssrc uint32, cname string) []byte {
+	item := 4 + 2 + len(cname) + 1 // a zero byte ends the list
+	padded := (item + 3) &^ 3
+	b = append(b, 2<<6|1, typeSDES, 0, byte(padded/4))
+	b = binary.BigEndian.AppendUint32(b, ssrc)
+	b = append(b, 1, byte(len(cname)))
+	b = append(b, cname...)
+	return append(b, make([]byte, 1+padded-item)...)
 }
 
 // ntp is the time as RTCP has it: seconds since 1900 and their 2^32nd parts (rfc3550#4).
