@@ -168,6 +168,18 @@ func reason(known error) core.Reason {
 	return core.BadRequest
 }
 
+// usual is the network of the device that an account would call from: the one it prefers.
+func (a *App) usual(ctx context.Context, from core.Address, known bool) string {
+	if !known {
+		return ""
+	}
+	bindings, err := a.location.Bindings(ctx, from)
+	if err != nil || len(bindings) == 0 {
+		return ""
+	}
+	return bindings[0].Network
+}
+
 // closer ends what OpenUsers opened.
 type closer func() error
 
@@ -248,7 +260,8 @@ func (a *App) Explain(ctx context.Context, from, to core.Address) (admin.Explana
 		known = true
 	}
 	plan, err := a.planner.Plan(ctx, &core.Call{
-		ID: "explain", Method: "INVITE", From: core.Caller{Address: from, Known: known}, To: to, ToURI: "sip:" + to.String(),
+		ID: "explain", Method: "INVITE", To: to, ToURI: "sip:" + to.String(),
+		From: core.Caller{Address: from, Known: known, Network: a.usual(ctx, from, known)},
 	})
 	out.Notes = plan.Notes
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"parley/internal/feature/echo"
 	"parley/media/relay"
 	"parley/media/rtp"
+	"parley/media/webrtc"
 	"parley/sip/b2bua"
 )
 
@@ -27,14 +28,20 @@ func (a *App) openPorts() error {
 }
 
 // anchor makes what carries the media of a back-to-back call; it gives nil if media is never to pass through us.
-func (a *App) anchor() func() b2bua.Media {
-	r := relay.New(relay.Config{Ports: a.ports, Log: a.log})
+func (a *App) anchor() (func() b2bua.Media, error) {
+	identity, err := webrtc.NewIdentity(time.Now())
+	if err != nil {
+		return nil, err
+	}
 	return func() b2bua.Media {
-		if a.current.Load().Calls.Anchor == config.AnchorNever {
+		policy := a.current.Load().Calls.Anchor
+		if policy == config.AnchorNever {
 			return nil
 		}
-		return r.Anchor()
-	}
+		return relay.New(relay.Config{
+			Ports: a.ports, Identity: identity, Hide: policy == config.AnchorAlways, Log: a.log,
+		}).Anchor()
+	}, nil
 }
 
 // addAgents puts the user agents inside the process behind the edge.

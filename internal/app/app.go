@@ -189,6 +189,10 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.openPorts(); err != nil {
 		return err
 	}
+	anchor, err := a.anchor()
+	if err != nil {
+		return err
+	}
 	a.guard = a.newGuard()
 	a.plan(a.cfg)
 	c := sipConfig(a.cfg, key, a.log)
@@ -200,7 +204,7 @@ func (a *App) build(ctx context.Context) error {
 		Planner:   &a.planner,
 		Registrar: registrar.New(registrar.Config{Limits: a.registrations, Stands: a.devices.Stands, Log: a.log}, a.location),
 		Addresses: address.FromSIP,
-		Anchor:    a.anchor(),
+		Anchor:    anchor,
 	})
 	chat, features, err := a.newChat(ctx)
 	if err != nil {

@@ -86,7 +86,11 @@ func TestReloadChangesHowCallsRun(t *testing.T) {
 			t.Errorf("with %+v the plan is %q, want %s...%s", c.cfg.Calls, got, x.begins, x.ends)
 		}
 	}
-	if anchor := c.anchor()(); anchor != nil {
+	anchor, err := c.anchor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if anchor() != nil {
 		t.Error("media is anchored although it never shall be")
 	}
 }

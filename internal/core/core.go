@@ -26,17 +26,18 @@ func (a Address) Less(b Address) bool { return strings.Compare(a.String(), b.Str
 type Reason int
 
 const (
-	Internal     Reason = iota // our fault: 500
-	BadRequest                 // 400
-	Forbidden                  // 403
-	NotFound                   // 404
-	Conflict                   // 409
-	Unavailable                // known, but can't be reached now: 480
-	TooMany                    // a limit is reached: 429 or 503 with Retry-After
-	Unsupported                // 501
-	Decline                    // 603
-	NeedAuth                   // 401, 407
-	LoopDetected               // 482
+	Internal      Reason = iota // our fault: 500
+	BadRequest                  // 400
+	Forbidden                   // 403
+	NotFound                    // 404
+	Conflict                    // 409
+	Unavailable                 // known, but can't be reached now: 480
+	TooMany                     // a limit is reached: 429 or 503 with Retry-After
+	Unsupported                 // 501
+	Decline                     // 603
+	NeedAuth                    // 401, 407
+	LoopDetected                // 482
+	NotAcceptable               // the ends have no form of media in common: 488
 )
 
 // Error carries what a peer may be told apart from what the log is told.

@@ -67,15 +67,26 @@ type Caller struct {
 	Address Address // from the From header; zero if it is no address at all
 	Known   bool    // proved by a password: Address is an account here
 	Source  netip.AddrPort
-	NATed   bool // its contact or its Via names another address than the one it came from
+	NATed   bool   // its contact or its Via names another address than the one it came from
+	Network string // UDP, TCP, TLS, WS, WSS; "" if not known
 }
 
 // Media says what a session description asks for, as far as the plan needs it.
 type Media struct {
 	Offered bool // there is an offer at all
 	ICE     bool
-	Form    string // "RTP/AVP", "RTP/SAVP", "UDP/TLS/RTP/SAVPF"; "" if unknown
+	Form    string // one of the forms below; "" if unknown
 }
+
+// Forms of media, by the profile that stands for them in a description. Two ends of different forms can't talk
+// directly.
+const (
+	PlainRTP = "RTP/AVP"
+	WebRTC   = "UDP/TLS/RTP/SAVPF" // ICE, and SRTP with keys by DTLS
+)
+
+// Browser says that a device speaks WebRTC: what registers or calls over a WebSocket does.
+func Browser(network string) bool { return network == "WS" || network == "WSS" }
 
 // Call is a request that wants to reach an account: an INVITE, or a MESSAGE and the like.
 type Call struct {
@@ -93,6 +104,8 @@ type Target struct {
 	Name    string // as the plan's line shows it: "sip:bob-192.0.2.7:5062"
 	Agent   string // name of a user agent inside the process, or ""
 	Binding Binding
+	// Form is the media that it gets offered; "" for that of the caller's offer, untouched in a proxied call.
+	Form string
 }
 
 // Step offers a call to targets together, for at most Ring (0: as long as the server's Timer C).

@@ -1,8 +1,13 @@
 // Package relay passes the RTP and RTCP (RFC 3550) of a call from one end to the other over ports
-// of its own, so that two phones behind NATs that know no ICE hear each other. It changes the
-// addresses of their descriptions (RFC 3264) and nothing else: what the packets hold,
-// encrypted by SDES or not, stays as it is. A peer's media is taken from where it comes from
-// (RFC 4961), learned once and again only after a new description.
+// of its own, so that two phones behind NATs that know no ICE hear each other, and a phone and a browser do, whose
+// media has another form.
+//
+// Between two ends of plain RTP it changes the addresses of their descriptions (RFC 3264) and nothing else: what the
+// packets hold, encrypted by SDES or not, stays as it is. A peer's media is taken from where it comes
+// from (RFC 4961), learned once and again only after a new description.
+//
+// Between plain RTP and WebRTC it is a bridge (bridge.go): audio passes with the codecs that both ends have, as a
+// stream of its own.
 package relay
 
 import (
@@ -10,11 +15,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"time"
 
 	"parley/media/rtp"
+	"parley/media/webrtc"
 	"parley/sdp"
 )
 
@@ -33,7 +40,16 @@ type Config struct {
 	MaxMedia int
 	// Strict never takes media from an address that signalling doesn't know.
 	Strict bool
-	Log    *slog.Logger
+	// Identity is shown to ends that speak WebRTC; without it they are refused.
+	Identity *webrtc.Identity
+	// Hide has media pass through the relay between two ends that speak WebRTC too. Otherwise their descriptions pass
+	// as they are, and ICE finds them a path of their own.
+	Hide bool
+	// SetUp and Consent: see webrtc.Config.
+	SetUp, Consent time.Duration
+	// Rand gives the random numbers of RTP; default math/rand/v2.
+	Rand func() uint32
+	Log  *slog.Logger
 }
 
 // Relay makes anchors.
@@ -44,6 +60,9 @@ func New(c Config) *Relay {
 	if c.MaxMedia == 0 {
 		c.MaxMedia = 4
 	}
+	if c.Rand == nil {
+		c.Rand = rand.Uint32
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -53,7 +72,8 @@ func New(c Config) *Relay {
 // Anchor is one call's media, as a back-to-back user agent wants it. Leg 0 is the caller; all
 // others are who is called, of whom one will answer, and share the ports towards them.
 type Anchor struct {
-	r *Relay
+	r    *Relay
+	lost chan error
 
 	mu      sync.Mutex
 	legs    map[int]*leg
@@ -66,29 +86,33 @@ type Anchor struct {
 // leg is what is known of one end of the call.
 type leg struct {
 	name string
-	peer netip.Addr // where its signalling comes from; zero if not known
+	peer netip.Addr // where its signalling comes from; zero for one inside the process
+	form string     // what it understands, as far as it has not said anything; "" if not known
 	said *sdp.Description
 }
 
 // Anchor makes the anchor of a call. No port is open before it has an offer.
 func (r *Relay) Anchor() *Anchor {
-	return &Anchor{r: r, legs: map[int]*leg{}, streams: map[int]*stream{}}
+	return &Anchor{r: r, lost: make(chan error, 1), legs: map[int]*leg{}, streams: map[int]*stream{}}
 }
 
 // Leg announces a leg, or that its signalling comes from elsewhere now.
-func (a *Anchor) Leg(index int, name string, peer netip.Addr) {
+func (a *Anchor) Leg(index int, name string, peer netip.Addr, form string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if l := a.legs[index]; l != nil {
 		l.peer = peer
 		return
 	}
-	a.legs[index] = &leg{name: name, peer: peer}
+	a.legs[index] = &leg{name: name, peer: peer, form: form}
 }
+
+// Lost tells when an end that speaks WebRTC can't be talked to, or not any more.
+func (a *Anchor) Lost() <-chan error { return a.lost }
 
 // family is an address of the kind that the leg wants media at.
 func (l *leg) family() netip.Addr {
-	if l.said != nil {
+	if l.said != nil && !l.secure() { // with ICE the address in c= means nothing
 		for _, m := range l.said.Media {
 			if h := m.Address().Addr(); m.Port != 0 && h.IsValid() {
 				return h
@@ -106,14 +130,22 @@ func (a *Anchor) Offer(_ context.Context, from, to int, body string) (string, er
 	if err != nil {
 		return "", err
 	}
-	host := a.r.c.Ports.Host(a.legs[to].family())
-	n, err := a.redirect(d, host, func(i int, _ *sdp.Media) (*end, error) { return a.end(i, to, host) })
+	f, t := a.legs[from], a.legs[to]
+	if t.form == "" {
+		t.form = f.profile()
+	}
+	if a.direct(f, t) {
+		return body, nil
+	}
+	host := a.r.c.Ports.Host(t.family())
+	n, err := a.redirect(d, from, to, host, func(i int) (*end, error) { return a.end(i, to, host) })
 	if err == nil && n == 0 {
 		err = ErrMedia
 	}
 	if err != nil {
 		return "", err
 	}
+	a.dress(d, from, to, host, nil)
 	return d.String(), nil
 }
 
@@ -131,9 +163,16 @@ func (a *Anchor) Answer(_ context.Context, from, to int, body string) (string, e
 	if offer == nil {
 		return "", ErrMedia
 	}
-	host := a.r.c.Ports.Host(a.legs[to].family())
+	f, t := a.legs[from], a.legs[to]
+	if a.direct(f, t) {
+		for _, s := range a.streams {
+			s.part()
+		}
+		return body, nil
+	}
+	host := a.r.c.Ports.Host(t.family())
 	now := time.Now()
-	_, err = a.redirect(d, host, func(i int, m *sdp.Media) (*end, error) {
+	_, err = a.redirect(d, from, to, host, func(i int) (*end, error) {
 		fe := answered[i]
 		if fe == nil || i >= len(offer.Media) || offer.Media[i].Port == 0 {
 			return nil, nil // it was not offered
@@ -142,16 +181,14 @@ func (a *Anchor) Answer(_ context.Context, from, to int, body string) (string, e
 		if err != nil {
 			return nil, err
 		}
-		said := a.legs[from].said.Media[i]
-		fe.expect(from, said.Address(), said.RTCP(), a.legs[from].peer, now)
-		te.expect(to, offer.Media[i].Address(), offer.Media[i].RTCP(), a.legs[to].peer, now)
-		a.streams[i].join(fe, te)
+		a.meet(i, from, to, fe, te, now)
 		return te, nil
 	})
 	if err != nil {
 		return "", err
 	}
 	a.unrefused(d)
+	a.dress(d, from, to, host, offer)
 	return d.String(), nil
 }
 
@@ -178,26 +215,30 @@ func (a *Anchor) read(from, to int, body string) (*sdp.Description, error) {
 // redirect gives every medium of a description the ports of the end that place finds; a nil end
 // refuses it. It gives the number of those that are relayed.
 func (a *Anchor) redirect(
-	d *sdp.Description, host netip.Addr, place func(int, *sdp.Media) (*end, error),
+	d *sdp.Description, from, to int, host netip.Addr, place func(int) (*end, error),
 ) (relayed int, err error) {
+	bridged := bridges(a.legs[from], a.legs[to])
 	d.DropICE()
 	d.DropBundle()
-	d.Redirect(host, func(i int, m *sdp.Media) (uint16, uint16) {
-		switch m.Form() {
-		case sdp.DTLS: // keys are agreed on the media path, which is not one here
-			err = ErrForm
-			return 0, 0
-		case sdp.Other:
-			return 0, 0
-		}
+	if bridged {
+		d.DropTransport()
+	}
+	d.Redirect(host, func(i int, _ *sdp.Media) (uint16, uint16) {
 		if relayed == a.r.c.MaxMedia || err != nil {
 			return 0, 0
 		}
+		var ok bool
+		if ok, err = a.carries(a.legs[from].said.Media[i], bridged); err != nil || !ok {
+			return 0, 0
+		}
 		var e *end
-		if e, err = place(i, m); err != nil || e == nil {
+		if e, err = place(i); err != nil || e == nil {
 			return 0, 0
 		}
 		relayed++
+		if e.rtc != nil {
+			return e.pair.RTPPort(), 0
+		}
 		return e.pair.RTPPort(), e.pair.RTCPPort()
 	})
 	return relayed, err
@@ -231,16 +272,24 @@ func (a *Anchor) end(medium, to int, host netip.Addr) (*end, error) {
 		a.streams[medium] = s
 	}
 	k := side{caller: to == 0, host: host}
+	secure := a.legs[to].secure()
+	if secure {
+		k.secure = to + 1
+	}
 	e := s.ends[k]
 	if e == nil {
 		pair, err := a.r.c.Ports.Open(a.legs[to].family())
 		if err != nil {
 			return nil, err
 		}
-		e = newEnd(pair, a.r.c.Strict, a.r.c.Log)
+		e = newEnd(pair, a.r.c)
 		s.ends[k] = e
-		a.running.Go(e.readRTP)
-		a.running.Go(e.readRTCP)
+		if secure {
+			a.secure(e)
+		} else {
+			a.running.Go(e.readRTP)
+			a.running.Go(e.readRTCP)
+		}
 	}
 	a.told++
 	e.users[to] = a.told
@@ -263,7 +312,7 @@ func (a *Anchor) Close() {
 	a.closed = true
 	for _, s := range a.streams {
 		for _, e := range s.ends {
-			e.pair.Close()
+			e.close()
 		}
 	}
 	a.streams = nil

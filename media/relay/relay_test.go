@@ -139,8 +139,8 @@ func (p *phone) silent() {
 // meet has alice call bob, and gets media to flow.
 func meet(a *Anchor, alice, bob *phone) {
 	ctx := context.Background()
-	a.Leg(0, "caller", alice.peer)
-	a.Leg(1, "bob", bob.peer)
+	a.Leg(0, "caller", alice.peer, "")
+	a.Leg(1, "bob", bob.peer, "")
 	bob.told(a.Offer(ctx, 0, 1, alice.describe()))
 	alice.told(a.Answer(ctx, 1, 0, bob.describe()))
 }
@@ -245,8 +245,8 @@ func TestNothingFlowsBeforeTheAnswer(t *testing.T) {
 	a := relay(t, Config{}).Anchor()
 	defer a.Close()
 	alice, bob := newPhone(t, "127.0.0.1", "192.168.1.20"), newPhone(t, "127.0.0.1", "127.0.0.1")
-	a.Leg(0, "caller", alice.peer)
-	a.Leg(1, "bob", bob.peer)
+	a.Leg(0, "caller", alice.peer, "")
+	a.Leg(1, "bob", bob.peer, "")
 	bob.told(a.Offer(context.Background(), 0, 1, alice.describe()))
 	bob.say("early")
 	alice.silent()
@@ -260,9 +260,9 @@ func TestFork(t *testing.T) {
 	ctx := context.Background()
 	alice := newPhone(t, "127.0.0.1", "192.168.1.20")
 	bob, carol := newPhone(t, "127.0.0.1", "10.0.0.7"), newPhone(t, "::1", "fd00::2")
-	a.Leg(0, "caller", alice.peer)
-	a.Leg(1, "bob", bob.peer)
-	a.Leg(2, "carol", carol.peer)
+	a.Leg(0, "caller", alice.peer, "")
+	a.Leg(1, "bob", bob.peer, "")
+	a.Leg(2, "carol", carol.peer, "")
 	bob.told(a.Offer(ctx, 0, 1, alice.describe()))
 	carol.told(a.Offer(ctx, 0, 2, alice.describe()))
 	alice.told(a.Answer(ctx, 1, 0, bob.describe())) // early
@@ -282,9 +282,9 @@ func TestSameFamilyForkForgetsTheLoser(t *testing.T) {
 	ctx := context.Background()
 	alice := newPhone(t, "127.0.0.1", "192.168.1.20")
 	bob, carol := newPhone(t, "127.0.0.1", "10.0.0.7"), newPhone(t, "127.0.0.1", "10.0.0.8")
-	a.Leg(0, "caller", alice.peer)
-	a.Leg(1, "bob", bob.peer)
-	a.Leg(2, "carol", carol.peer)
+	a.Leg(0, "caller", alice.peer, "")
+	a.Leg(1, "bob", bob.peer, "")
+	a.Leg(2, "carol", carol.peer, "")
 	bob.told(a.Offer(ctx, 0, 1, alice.describe()))
 	carol.told(a.Offer(ctx, 0, 2, alice.describe()))
 	if bob.far.Media[0].Port != carol.far.Media[0].Port {
@@ -331,8 +331,8 @@ func TestOfferOfTheCalled(t *testing.T) {
 	defer a.Close()
 	ctx := context.Background()
 	alice, bob := newPhone(t, "127.0.0.1", "192.168.1.20"), newPhone(t, "127.0.0.1", "10.0.0.7")
-	a.Leg(0, "caller", alice.peer)
-	a.Leg(1, "bob", bob.peer)
+	a.Leg(0, "caller", alice.peer, "")
+	a.Leg(1, "bob", bob.peer, "")
 	alice.told(a.Offer(ctx, 1, 0, bob.describe()))
 	bob.told(a.Answer(ctx, 0, 1, alice.describe()))
 	hello(alice, bob)
@@ -344,8 +344,8 @@ func TestMux(t *testing.T) {
 	defer a.Close()
 	ctx := context.Background()
 	alice, bob := newPhone(t, "127.0.0.1", "192.168.1.20"), newPhone(t, "127.0.0.1", "10.0.0.7")
-	a.Leg(0, "caller", alice.peer)
-	a.Leg(1, "bob", bob.peer)
+	a.Leg(0, "caller", alice.peer, "")
+	a.Leg(1, "bob", bob.peer, "")
 	bob.told(a.Offer(ctx, 0, 1, alice.describe()+"a=rtcp-mux\r\n"))
 	alice.told(a.Answer(ctx, 1, 0, bob.describe()+"a=rtcp-mux\r\n"))
 	hello(alice, bob)
@@ -361,14 +361,14 @@ func TestRefuses(t *testing.T) {
 		body string
 		want error
 	}{
-		"DTLS":    {head + "m=audio 9 UDP/TLS/RTP/SAVPF 8\r\n", ErrForm},
-		"fax":     {head + "m=image 4000 udptl t38\r\n", ErrMedia},
-		"refused": {head + "m=audio 0 RTP/AVP 8\r\n", ErrMedia},
-		"garbage": {"hello", sdp.ErrSyntax},
+		"DTLS without ICE": {head + "m=audio 9 UDP/TLS/RTP/SAVPF 8\r\n", ErrForm},
+		"fax":              {head + "m=image 4000 udptl t38\r\n", ErrMedia},
+		"refused":          {head + "m=audio 0 RTP/AVP 8\r\n", ErrMedia},
+		"garbage":          {"hello", sdp.ErrSyntax},
 	} {
-		a := relay(t, Config{}).Anchor()
-		a.Leg(0, "caller", netip.Addr{})
-		a.Leg(1, "bob", netip.Addr{})
+		a := relay(t, Config{Hide: true}).Anchor()
+		a.Leg(0, "caller", netip.Addr{}, "")
+		a.Leg(1, "bob", netip.Addr{}, "")
 		if _, err := a.Offer(context.Background(), 0, 1, test.body); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
@@ -388,8 +388,8 @@ func TestMediaOfOtherKinds(t *testing.T) {
 	a := r.Anchor()
 	defer a.Close()
 	ctx := context.Background()
-	a.Leg(0, "caller", netip.MustParseAddr("127.0.0.1"))
-	a.Leg(1, "bob", netip.MustParseAddr("127.0.0.1"))
+	a.Leg(0, "caller", netip.MustParseAddr("127.0.0.1"), "")
+	a.Leg(1, "bob", netip.MustParseAddr("127.0.0.1"), "")
 	head := "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=ice-ufrag:x\r\n"
 	body, err := a.Offer(ctx, 0, 1, head+"m=audio 1000 RTP/SAVP 8\r\na=crypto:1 AES inline:key\r\nm=video 2000 RTP/AVP 99\r\n"+
 		"m=application 3000 UDP/BFCP *\r\nm=video 4000 RTP/AVP 99\r\n")
@@ -438,8 +438,8 @@ func TestNoPortIsLeft(t *testing.T) {
 	a := New(Config{Ports: full}).Anchor()
 	defer a.Close()
 	alice := newPhone(t, "127.0.0.1", "192.168.1.20")
-	a.Leg(0, "caller", alice.peer)
-	a.Leg(1, "bob", netip.Addr{})
+	a.Leg(0, "caller", alice.peer, "")
+	a.Leg(1, "bob", netip.Addr{}, "")
 	if _, err := a.Offer(context.Background(), 0, 1, alice.describe()); !errors.Is(err, rtp.ErrPorts) {
 		t.Errorf("error is %v", err)
 	}
@@ -514,8 +514,8 @@ func TestSocketsComeBack(t *testing.T) {
 	alice, bob := newPhone(t, "127.0.0.1", "192.168.1.20"), newPhone(t, "127.0.0.1", "10.0.0.7")
 	for i := range 200 {
 		a := r.Anchor()
-		a.Leg(0, "caller", alice.peer)
-		a.Leg(1, "bob", bob.peer)
+		a.Leg(0, "caller", alice.peer, "")
+		a.Leg(1, "bob", bob.peer, "")
 		if i%4 > 0 {
 			bob.told(a.Offer(context.Background(), 0, 1, alice.describe()))
 		}

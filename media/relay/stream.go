@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/media/rtp"
+	"parley/media/webrtc"
 )
 
 // stream is one medium of the call: an end towards the caller, and one towards those who are
@@ -18,6 +19,7 @@ type stream struct{ ends map[side]*end }
 type side struct {
 	caller bool
 	host   netip.Addr
+	secure int // one more than the leg, if that speaks WebRTC: such an end is for it alone
 }
 
 // heldBy is the end that a leg was told of last: there are two if its family has changed.
@@ -58,7 +60,7 @@ func (s *stream) drop(leg int) {
 		if len(e.users) == 0 {
 			delete(s.ends, k)
 			s.forget(e)
-			e.pair.Close()
+			e.close()
 		}
 	}
 }
@@ -77,16 +79,13 @@ func (s *stream) forget(gone *end) {
 type end struct {
 	pair      *rtp.Pair
 	rtp, rtcp rtp.Latch
+	rtc       *webrtc.Transport   // what stands in the latches' place at an end that speaks WebRTC
+	out       *rtp.Carrier        // what is sent from here, if the media is bridged
+	spent     []byte              // of the goroutine that rtc reads by
 	other     atomic.Pointer[end] // where its media goes; nil: nowhere
 	users     map[int]int         // legs that know of it, and when they were told
 	leg       int                 // the one that media is expected from; -1: none yet
 	log       *slog.Logger
-}
-
-func newEnd(pair *rtp.Pair, strict bool, log *slog.Logger) *end {
-	e := &end{pair: pair, users: map[int]int{}, leg: -1, log: log}
-	e.rtp.Strict, e.rtcp.Strict = strict, strict
-	return e
 }
 
 // expect takes what a leg's description says. What was learned of another leg is forgotten.
@@ -103,32 +102,26 @@ func (e *end) expect(leg int, media, control netip.AddrPort, peer netip.Addr, no
 // readRTP passes on what comes to the RTP port. With rtcp-mux (rfc5761) RTCP comes there too; it
 // is passed if it is from where the RTP comes from.
 func (e *end) readRTP() {
+	var spent []byte
 	e.read(e.pair.RTP, func(b []byte, from netip.AddrPort) {
 		switch {
 		case rtp.IsRTP(b):
-			if !e.rtp.Take(from, time.Now()) {
-				return
+			if e.rtp.Take(from, time.Now()) {
+				spent = e.passRTP(b, spent)
 			}
 		case rtp.IsRTCP(b):
-			if known, ok := e.rtp.Learned(); !ok || known != unmap(from) {
-				return
+			if known, ok := e.rtp.Learned(); ok && known == unmap(from) {
+				spent = e.passMux(b, spent)
 			}
-		default:
-			return
-		}
-		if o := e.other.Load(); o != nil {
-			o.send(o.pair.RTP, &o.rtp, b)
 		}
 	})
 }
 
 func (e *end) readRTCP() {
+	var spent []byte
 	e.read(e.pair.RTCP, func(b []byte, from netip.AddrPort) {
-		if !rtp.IsRTCP(b) || !e.rtcp.Take(from, time.Now()) {
-			return
-		}
-		if o := e.other.Load(); o != nil {
-			o.send(o.pair.RTCP, &o.rtcp, b)
+		if rtp.IsRTCP(b) && e.rtcp.Take(from, time.Now()) {
+			spent = e.passRTCP(b, spent)
 		}
 	})
 }

@@ -36,6 +36,9 @@ type Target struct {
 	// Fail, if not 0, says that the target can't be reached and what that counts as; nothing
 	// is sent to it.
 	Fail int
+	// Form is the profile of the media that the target understands, as an m= line has it
+	// ("UDP/TLS/RTP/SAVPF"); "" stands for that of the offer.
+	Form string
 	// Next is another flow of the same device. It is tried when this one can't be reached
 	// or tells 430 (rfc5626#5.3).
 	Next *Target
@@ -53,13 +56,17 @@ type Wave struct {
 // server. Leg 0 is the caller; the targets are counted from 1. The methods are called on the
 // call's goroutine, one at a time, and may take a moment.
 type Media interface {
-	// Leg announces a leg; peer is where its signalling comes from, zero if that is not known.
-	Leg(leg int, name string, peer netip.Addr)
+	// Leg announces a leg; peer is where its signalling comes from, zero for one inside the process. Form is the
+	// profile of the media that it understands, "" for that of its own offer, or of the offer it is to get.
+	Leg(leg int, name string, peer netip.Addr, form string)
 	// Offer takes an offer of one leg and gives the one for another. An error refuses it.
 	Offer(ctx context.Context, from, to int, sdp string) (string, error)
 	// Answer takes the answer of one leg to the offer it was given and gives the one for the
 	// leg whose offer that was. It may come more than once for an offer: early, and for good.
 	Answer(ctx context.Context, from, to int, sdp string) (string, error)
+	// Lost tells, once at most, that the media of the call did not come about or is gone for good, which ends the call.
+	// It is nil for media of which that can't be told.
+	Lost() <-chan error
 	// Drop says that a leg is gone and the call goes on without it.
 	Drop(leg int)
 	// Close is the end; nothing is called after it.
@@ -178,6 +185,8 @@ type Invite struct {
 	Waves []Wave
 	// Media, if not nil, belongs to the call, which closes it.
 	Media Media
+	// Form is the profile of the media that the caller understands if it makes no offer.
+	Form string
 	// Edit makes further changes to what is sent to a target. May be nil.
 	Edit func(*sip.Builder, *Target)
 	// Observer may be nil.

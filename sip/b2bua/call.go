@@ -177,11 +177,23 @@ func (c *Call) run() {
 			c.lostFlow(c.caller)
 		case <-c.watchWinner():
 			c.lostFlow(c.winner)
+		case err := <-c.lostMedia():
+			c.guard(func() { c.finish(End{By: Server, Status: 500, Reason: mediaLost, Err: err}) })
 		case <-c.abandoned:
 			c.guard(func() { c.finish(End{By: Server, Err: ErrClosed}) })
 			return
 		}
 	}
+}
+
+// mediaLost is the Reason for both ends when the media between them did not come about, or went away.
+const mediaLost = `SIP;cause=500;text="Media can't get through"`
+
+func (c *Call) lostMedia() <-chan error {
+	if c.inv.Media == nil || c.over {
+		return nil
+	}
+	return c.inv.Media.Lost()
 }
 
 func (c *Call) watchWinner() <-chan struct{} {

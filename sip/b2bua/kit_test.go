@@ -150,6 +150,7 @@ type anchor struct {
 	mu     sync.Mutex
 	log    []string
 	refuse string // the step that fails
+	lost   chan error
 	closed int
 }
 
@@ -167,8 +168,11 @@ func (a *anchor) say(format string, args ...any) error {
 	return nil
 }
 
-func (a *anchor) Leg(leg int, name string, _ netip.Addr) { _ = a.say("leg %d %s", leg, name) }
-func (a *anchor) Drop(leg int)                           { _ = a.say("drop %d", leg) }
+func (a *anchor) Leg(leg int, name string, _ netip.Addr, _ string) {
+	_ = a.say("leg %d %s", leg, name)
+}
+func (a *anchor) Lost() <-chan error { return a.lost }
+func (a *anchor) Drop(leg int)       { _ = a.say("drop %d", leg) }
 
 func (a *anchor) Offer(_ context.Context, from, to int, body string) (string, error) {
 	return "offer:" + body, a.say("offer %d-%d", from, to)

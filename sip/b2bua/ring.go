@@ -27,7 +27,7 @@ func (c *Call) start() {
 		return
 	}
 	if c.inv.Media != nil {
-		c.inv.Media.Leg(0, "caller", c.caller.peer())
+		c.inv.Media.Leg(0, "caller", c.caller.peer(), c.inv.Form)
 	}
 	c.advance()
 }
@@ -73,7 +73,7 @@ func (c *Call) ring(t *Target, breadth uint32) {
 	}
 	body := c.req.Body()
 	if m := c.inv.Media; m != nil {
-		m.Leg(l.index, t.Name, l.peer())
+		m.Leg(l.index, t.Name, l.peer(), t.Form)
 		var err error
 		if body, err = c.turnOffer(c.caller, l, body); err != nil {
 			c.b.c.Log.Info("offer refused by media", "call", c.info.ID, "target", t.Name, "err", err)

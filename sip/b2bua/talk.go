@@ -90,11 +90,11 @@ func (c *Call) onFlow(l *leg, f sip.Flow) {
 	l.watch = f.Done()
 	c.stop(l.grace())
 	if c.inv.Media != nil {
-		name := "caller"
+		name, form := "caller", c.inv.Form
 		if l.target != nil {
-			name = l.target.Name
+			name, form = l.target.Name, l.target.Form
 		}
-		c.inv.Media.Leg(l.index, name, l.peer())
+		c.inv.Media.Leg(l.index, name, l.peer(), form)
 	}
 }
 

@@ -29,16 +29,21 @@ func (b *backToBack) serve(s *transaction.Server) bool { return b.ua.Serve(s) }
 func (b *backToBack) ack(ack *sip.Message) bool { return b.ua.ACK(ack) }
 
 // call runs a plan back-to-back, with its media through us if there is an anchor.
-func (b *backToBack) call(in *inbound, call *core.Call, waves []proxy.Wave) {
+func (b *backToBack) call(in *inbound, call *core.Call, plan *core.Plan, waves []proxy.Wave) {
 	invite := b2bua.Invite{
 		Request:  in.req,
 		Edit:     func(out *sip.Builder, _ *b2bua.Target) { b.edge.cleanACK(out) },
 		Observer: &b2bObserver{edge: b.edge, callID: call.ID}, MaxDuration: b.edge.maxDuration(),
 	}
-	for _, w := range waves {
+	if core.Browser(call.From.Network) {
+		invite.Form = core.WebRTC
+	}
+	for i, w := range waves {
 		wave := b2bua.Wave{Timeout: w.Timeout}
-		for _, t := range w.Targets {
-			wave.Targets = append(wave.Targets, b2bua.Target{Name: t.Name, URI: t.URI, Flow: t.Flow, Routes: t.Routes, Fail: t.Fail})
+		for j, t := range w.Targets {
+			wave.Targets = append(wave.Targets, b2bua.Target{
+				Name: t.Name, URI: t.URI, Flow: t.Flow, Routes: t.Routes, Fail: t.Fail, Form: plan.Steps[i].Targets[j].Form,
+			})
 		}
 		invite.Waves = append(invite.Waves, wave)
 	}

@@ -130,7 +130,7 @@ func (in *inbound) route(ctx context.Context) {
 	plan, err := e.ports.Planner.Plan(ctx, call)
 	if err != nil {
 		e.log.Info("call refused", "call", call.ID, "from", caller.Address.String(), "to", to.String(),
-			"known", caller.Known, "reason", core.AsError(err).Public)
+			"known", caller.Known, "reason", core.AsError(err).Public, "err", core.AsError(err).Err)
 		e.fail(in.server, err)
 		return
 	}
@@ -147,7 +147,7 @@ func (in *inbound) caller(ctx context.Context) (core.Caller, bool) {
 		e.refuse(in.server, 400, "Bad From")
 		return core.Caller{}, false
 	}
-	caller := core.Caller{Source: in.flow.Remote(), NATed: in.nated()}
+	caller := core.Caller{Source: in.flow.Remote(), NATed: in.nated(), Network: in.flow.Network()}
 	address, ours, err := e.address(from.URI, in.flow)
 	if !ours {
 		caller.Address = core.Address{Local: from.URI.UnescapedUser(), Domain: strings.ToLower(from.URI.Host)}
@@ -241,6 +241,8 @@ func status(r core.Reason) int {
 		return 407
 	case core.LoopDetected:
 		return 482
+	case core.NotAcceptable:
+		return 488
 	}
 	return 500
 }

@@ -20,7 +20,7 @@ func (e *Edge) run(ctx context.Context, in *inbound, call *core.Call, plan *core
 		"to", call.To.String(), "plan", plan.String(), "why", plan.Why)
 	waves := e.waves(ctx, call, plan)
 	if call.Method == "INVITE" && plan.Mode == core.BackToBack {
-		e.b2b.call(in, call, waves)
+		e.b2b.call(in, call, plan, waves)
 		return
 	}
 	forward := proxy.Forward{Request: in.req, Waves: waves, Edit: e.clean}

@@ -81,7 +81,7 @@ func condition(r core.Reason) xmpp.StanzaCondition {
 		return xmpp.ResourceConstraint
 	case core.Unsupported:
 		return xmpp.FeatureNotImplemented
-	case core.Decline, core.LoopDetected:
+	case core.Decline, core.LoopDetected, core.NotAcceptable:
 		return xmpp.NotAcceptable
 	case core.NeedAuth:
 		return xmpp.NotAuthorized

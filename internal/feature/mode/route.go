@@ -4,6 +4,7 @@ package mode
 
 import (
 	"context"
+	"errors"
 
 	"parley/internal/core"
 )
@@ -27,13 +28,18 @@ type Router struct {
 	Force *core.Mode
 }
 
-// Route sets the plan's mode. A service inside the process answers for itself, with media of its own:
-// a call to it is proxied.
+// Route sets the plan's mode, and the form of media that each target gets offered. A service inside the process answers
+// for itself, with media of its own: a call to it is proxied if it understands the offer.
 func (r *Router) Route(_ context.Context, c *core.Call, p *core.Plan) error {
 	p.Mode, p.Why = core.Proxied, "both ends can talk directly"
+	bridge := choose(c, p)
 	switch {
 	case c.Method != "INVITE":
 		p.Why = "only calls have media"
+	case bridge.needed() && !r.proxiedOnly():
+		if err := r.bridge(bridge, p); err != nil {
+			return err
+		}
 	case toAgent(p):
 		p.Why = "a service answers with media of its own"
 	case r.Force != nil:
@@ -44,6 +50,22 @@ func (r *Router) Route(_ context.Context, c *core.Call, p *core.Plan) error {
 		p.Mode, p.Why = core.BackToBack, "a side is behind a NAT and the offer has no ICE"
 	}
 	p.Note("mode: %s: %s", p.Mode, p.Why)
+	return nil
+}
+
+func (r *Router) proxiedOnly() bool { return r.Force != nil && *r.Force == core.Proxied }
+
+// bridge has media pass through the server so that ends of different forms hear each other, unless it never may.
+func (r *Router) bridge(f forms, p *core.Plan) error {
+	if r.Anchor != Never {
+		p.Mode, p.Why = core.BackToBack, f.why()
+		return nil
+	}
+	if f.alike == 0 {
+		return core.Fail(core.NotAcceptable, "no form of media in common", errors.New(
+			"mode: "+f.why()+`, but calls.anchor is "never"; with "nat" such a call is bridged`))
+	}
+	p.Why = f.why() + `, but calls.anchor is "never": those of the caller's form alone can answer`
 	return nil
 }
 

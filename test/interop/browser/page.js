@@ -40,10 +40,12 @@ window.phone = {
   listen(connection) {
     connection.addEventListener('track', (e) => {
       const stream = new MediaStream([e.track]);
+      const heard = this.heard; // of this call
       audio.srcObject = stream;
-      const context = new AudioContext({ sampleRate: 8000 });
+      this.context?.close();
+      const context = this.context = new AudioContext({ sampleRate: 8000 });
       const tap = context.createScriptProcessor(1024, 1, 1);
-      tap.onaudioprocess = (block) => this.heard.push(block.inputBuffer.getChannelData(0).slice());
+      tap.onaudioprocess = (block) => heard.push(block.inputBuffer.getChannelData(0).slice());
       context.createMediaStreamSource(stream).connect(tap);
       tap.connect(context.destination);
     });
