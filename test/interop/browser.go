@@ -37,6 +37,28 @@ func (p BrowserPage) Origin() string { return fmt.Sprintf("http://127.0.0.1:%d",
 // NewBrowser opens the page, which connects by secure WebSocket.
 func NewBrowser(t testing.TB, s *harness.Server, p BrowserPage, a Account, speech string) *Browser {
 	t.Helper()
+	b := openBrowser(t, s, p, a, speech)
+	b.start(t, "password", a.Password)
+	return b
+}
+
+// NewBrowserDevice opens the page, which gets a token with the password and connects with that, and gives the token.
+func NewBrowserDevice(t testing.TB, s *harness.Server, p BrowserPage, a Account, speech string) (b *Browser, token string) {
+	t.Helper()
+	b = openBrowser(t, s, p, a, speech)
+	b.tell(t, "signIn", map[string]string{
+		"api": fmt.Sprintf("https://%s/api/device", s.HTTPS), "address": s.Address(a.User), "password": a.Password,
+	})
+	event, token := b.await(t, "signIn done", "signIn refused")
+	if event != "signIn done" {
+		t.Fatalf("%s gets no token: %s", b.process.Name, token)
+	}
+	b.start(t, "token", token)
+	return b, token
+}
+
+func openBrowser(t testing.TB, s *harness.Server, p BrowserPage, a Account, speech string) *Browser {
+	t.Helper()
 	dir, err := filepath.Abs("browser")
 	if err != nil {
 		t.Fatal(err)
@@ -47,12 +69,20 @@ func NewBrowser(t testing.TB, s *harness.Server, p BrowserPage, a Account, speec
 		Env: []string{"HOME=" + t.TempDir()},
 	})
 	b.await(t, "ready")
-	b.tell(t, "start", map[string]string{
-		"ws": fmt.Sprintf("wss://%s/sip", s.HTTPS), "uri": "sip:" + s.Address(a.User), "password": a.Password,
-	})
-	b.await(t, "connected")
 	return b
 }
+
+// start connects, to sign in by a password or a token.
+func (b *Browser) start(t testing.TB, by, secret string) {
+	t.Helper()
+	b.tell(t, "start", map[string]string{
+		"ws": fmt.Sprintf("wss://%s/sip", b.server.HTTPS), "uri": "sip:" + b.server.Address(b.account.User), by: secret,
+	})
+	b.await(t, "connected")
+}
+
+// AwaitCut waits until the connection is gone.
+func (b *Browser) AwaitCut(t testing.TB) { t.Helper(); b.await(t, "disconnected") }
 
 // await waits for an event and gives its detail; what came before it is past.
 func (b *Browser) await(t testing.TB, events ...string) (event, detail string) {

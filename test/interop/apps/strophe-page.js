@@ -63,7 +63,7 @@ const ask = (iq) => new Promise((yes, no) => {
 
 window.app = {
   async connect({ service, jid, password, mechanism }) {
-    const names = { PLAIN: 'SASLPlain', 'SCRAM-SHA-1': 'SASLSHA1', 'SCRAM-SHA-256': 'SASLSHA256' };
+    const names = { PLAIN: 'SASLPlain', 'SCRAM-SHA-1': 'SASLSHA1', 'SCRAM-SHA-256': 'SASLSHA256', OAUTHBEARER: 'SASLOAuthBearer' };
     connection = new Strophe.Connection(service, {
       enableStreamManagement: true, mechanisms: mechanism ? [Strophe[names[mechanism]]] : undefined,
     });

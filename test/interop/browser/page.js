@@ -4,9 +4,17 @@ const audio = new Audio();
 audio.autoplay = true;
 
 window.phone = {
-  start({ ws, uri, password }) {
+  // signIn asks for a token, as a page does that keeps no password.
+  async signIn({ api, address, password }) {
+    const body = JSON.stringify({ address, password, name: 'JsSIP', kind: 'browser' });
+    const response = await fetch(api, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    return (await response.json()).token;
+  },
+  start({ ws, uri, password, token }) {
     const socket = new JsSIP.WebSocketInterface(ws);
-    const ua = this.ua = new JsSIP.UA({ sockets: [socket], uri, password, register: false, session_timers: false });
+    const proof = token ? { authorization_jwt: `Bearer ${token}` } : { password };
+    const ua = this.ua = new JsSIP.UA({ sockets: [socket], uri, ...proof, register: false, session_timers: false });
     ua.on('connected', () => emit('connected'));
     ua.on('disconnected', (e) => emit('disconnected', e.reason ?? ''));
     ua.on('registered', () => emit('registered'));

@@ -1,5 +1,5 @@
 // A browser as a phone. It is told what to do by lines of JSON on standard input,
-//   {"do": "start", "ws": "wss://...", "uri": "sip:...", "password": "..."}
+//   {"do": "start", "ws": "wss://...", "uri": "sip:...", "password": "..."}    or "token"
 // and tells what happens by lines of JSON on standard output, {"event": "registered"}.
 //
 //   node phone.mjs PORT SPEECH.wav    the page's port on 127.0.0.1, and what it says
