@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"math"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -24,7 +26,7 @@ func (a *App) openDevices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.devices = device.New(device.Config{Ended: a.deviceEnded, Log: a.log}, store)
+	a.devices = device.New(device.Config{Ended: a.deviceEnded, Connected: a.connectedDevices, Log: a.log}, store)
 	return nil
 }
 
@@ -40,6 +42,33 @@ func (a *App) deviceEnded(ctx context.Context, account core.Address, id string) 
 	if a.xmpp != nil {
 		a.xmpp.EndDevice(address.JID(account), id)
 	}
+}
+
+// connectedDevices tells of the devices of an account, or of all, that are registered or have a session.
+func (a *App) connectedDevices(account core.Address, each func(id, source string)) {
+	bindings, sessions := a.location.List(math.MaxInt), a.sessions.All()
+	if !account.IsZero() {
+		bindings, _ = a.location.Bindings(context.Background(), account) // which is in memory
+		sessions = a.sessions.Of(address.JID(account))
+	}
+	for _, b := range bindings {
+		if b.Device != "" {
+			each(b.Device, ip(b.Source))
+		}
+	}
+	for _, s := range sessions {
+		if info := s.Info(); info.Device != "" && !s.Waiting() {
+			each(info.Device, ip(info.Source))
+		}
+	}
+}
+
+// ip is an address without its port, "" if there is none.
+func ip(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.Addr().Unmap().String()
 }
 
 // unbind takes those bindings away that are chosen.
@@ -114,21 +143,17 @@ func join(list []admin.Device, id string, own admin.Device, note func(*admin.Dev
 
 // byPassword is a phone that has no token. Its id lasts as long as its binding.
 func byPassword(b core.Binding) admin.Device {
-	d := admin.Device{ID: shortID("sip", b.Key), Name: b.UserAgent, Kind: "phone", Created: b.Since, Used: b.Updated}
-	if b.Source.IsValid() {
-		d.Source = b.Source.Addr().Unmap().String()
+	return admin.Device{
+		ID: shortID("sip", b.Key), Name: b.UserAgent, Kind: "phone", Source: ip(b.Source), Created: b.Since, Used: b.Updated,
 	}
-	return d
 }
 
 // sessionByPassword is an app that has no token.
 func sessionByPassword(s *im.Session) admin.Device {
 	info := s.Info()
-	d := admin.Device{ID: shortID("xmpp", s.JID().Resource), Name: s.JID().Resource, Kind: "app", Created: info.Since, Used: time.Now()}
-	if info.Source.IsValid() {
-		d.Source = info.Source.Addr().Unmap().String()
+	return admin.Device{
+		ID: shortID("xmpp", s.JID().Resource), Name: s.JID().Resource, Kind: "app", Source: ip(info.Source), Created: info.Since, Used: time.Now(),
 	}
-	return d
 }
 
 func shortID(kind, key string) string {

@@ -276,3 +276,25 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 		t.Errorf("two listeners on one address: %v", err)
 	}
 }
+
+func TestDevicesSignIn(t *testing.T) {
+	t.Parallel()
+	_, addr := start(t, Config{SignIn: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Method+" "+r.RemoteAddr)
+	})}, false)
+	for _, method := range []string{"POST", "DELETE", "OPTIONS"} {
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+"/api/device", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.HasPrefix(string(text), method+" 127.0.0.1:") || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s is answered by %q, %v", method, text, err)
+		}
+	}
+}

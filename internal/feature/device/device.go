@@ -59,6 +59,9 @@ type Store interface {
 type Config struct {
 	// Ended is told of every device that is signed out, to end what it has connected.
 	Ended func(ctx context.Context, a core.Address, id string)
+	// Connected tells of the devices of an account, or of all if it is zero, that are connected now: they are in use without
+	// showing their token again.
+	Connected func(a core.Address, each func(id, source string))
 	// Unused is how long a token is good without being used; default 90 days.
 	Unused time.Duration
 	// PerAccount is how many devices an account may have; default 20.
@@ -73,6 +76,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Ended == nil {
 		c.Ended = func(context.Context, core.Address, string) {}
+	}
+	if c.Connected == nil {
+		c.Connected = func(core.Address, func(id, source string)) {}
 	}
 	c.Unused = cmp.Or(c.Unused, 90*24*time.Hour)
 	c.PerAccount = cmp.Or(c.PerAccount, 20)
@@ -122,6 +128,7 @@ func (d *Devices) Create(ctx context.Context, a core.Address, name, kind, source
 	r := Record{Hash: hash, Device: core.Device{
 		ID: id, Account: a, Name: clean(name, maxName), Kind: clean(kind, maxKind), Source: source, Created: now, Used: now,
 	}}
+	d.see(a)
 	dropped, err := d.store.Add(ctx, r, func(list []Record) ([]string, error) { return d.makeRoom(list, now) })
 	if errors.Is(err, ErrFull) {
 		return core.Device{}, "", core.Fail(core.TooMany, "the account has too many devices that are in use", err)
@@ -208,6 +215,12 @@ func (d *Devices) makeRoom(list []Record, now time.Time) (drop []string, err err
 	return drop, nil
 }
 
+// see notes the use of what is connected.
+func (d *Devices) see(a core.Address) {
+	now := d.cfg.Now()
+	d.cfg.Connected(a, func(id, source string) { d.cache.touch(Use{ID: id, Source: source, At: now}) })
+}
+
 // Token implements core.Devices.
 func (d *Devices) Token(ctx context.Context, token, source string) (core.Device, error) {
 	r, err := d.verify(ctx, token)
@@ -283,6 +296,7 @@ func (d *Devices) Rotate(ctx context.Context, token, source string) (core.Device
 
 // List gives the devices of an account, the oldest first.
 func (d *Devices) List(ctx context.Context, a core.Address) ([]core.Device, error) {
+	d.see(a)
 	records, err := d.store.List(ctx, a)
 	if err != nil {
 		return nil, err
@@ -349,6 +363,7 @@ func (d *Devices) Flush(ctx context.Context) error {
 
 // Sweep signs out what was not used for long.
 func (d *Devices) Sweep(ctx context.Context) error {
+	d.see(core.Address{})
 	if err := d.Flush(ctx); err != nil {
 		return err
 	}

@@ -193,6 +193,36 @@ func TestAnAccountHasSoManyDevices(t *testing.T) {
 	}
 }
 
+// What is connected shows its token once, and is in use for as long as it stays.
+func TestWhatIsConnectedIsInUse(t *testing.T) {
+	t.Parallel()
+	var connected core.Device
+	k := newDesk(t, dbtest.Open(t), Config{PerAccount: 2, Unused: 10 * time.Hour, Connected: func(a core.Address, each func(id, source string)) {
+		if a.IsZero() || a == connected.Account {
+			each(connected.ID, "192.0.2.99")
+		}
+	}})
+	var token string
+	connected, token = k.create(alice, "connected")
+	k.now = k.now.Add(time.Minute)
+	other, _ := k.create(alice, "not connected")
+	k.now = k.now.Add(2 * time.Hour)
+	k.create(alice, "third")
+	if !slices.Equal(k.ended, []string{other.ID}) {
+		t.Errorf("%q gave way, want what is not connected", k.ended)
+	}
+	for range 3 {
+		k.now = k.now.Add(9 * time.Hour)
+		if err := k.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := k.List(t.Context(), alice)
+	if err != nil || len(list) != 1 || list[0].Source != "192.0.2.99" || !list[0].Used.Equal(k.now) || k.good(token) == "" {
+		t.Errorf("the list is %+v, %v", list, err)
+	}
+}
+
 func TestAllDevicesOfAnAccountEnd(t *testing.T) {
 	t.Parallel()
 	k := newDesk(t, dbtest.Open(t), Config{Cache: 1}) // one pushes the other out of memory
