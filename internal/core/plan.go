@@ -28,10 +28,21 @@ type Binding struct {
 	UserAgent string
 	Device    string // whose token it was registered with, by its id; "" if it was no token
 	Path      []string
+	Messages  Ability   // whether it takes MESSAGE (rfc3428)
 	Since     time.Time // first registered
 	Updated   time.Time
 	Expires   time.Time
 }
+
+// Ability says whether a device can do something, as far as it has told.
+type Ability int8
+
+// The abilities of a device.
+const (
+	Unknown Ability = iota
+	Able
+	Unable
+)
 
 // Location is the port to the table of where accounts can be reached now. It is never
 // used inside a database transaction: in a cluster it is another store than the database.

@@ -32,8 +32,10 @@ type Store interface {
 
 // Config of a Table; zero fields take their defaults.
 type Config struct {
-	Now func() time.Time
-	Log *slog.Logger
+	// Changed is told of each account one of whose devices has registered, or is bound no longer, after that. It must not block.
+	Changed func(core.Address)
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 const stripes = 64
@@ -42,6 +44,7 @@ const stripes = 64
 type Table struct {
 	now    func() time.Time
 	log    *slog.Logger
+	tell   func(core.Address)
 	store  Store
 	seed   maphash.Seed
 	shards [stripes]shard
@@ -62,12 +65,15 @@ type dirtyKey struct {
 
 // Open reads the table from its store.
 func Open(ctx context.Context, cfg Config, store Store) (*Table, error) {
-	t := &Table{now: cfg.Now, log: cfg.Log, store: store, seed: maphash.MakeSeed()}
+	t := &Table{now: cfg.Now, log: cfg.Log, tell: cfg.Changed, store: store, seed: maphash.MakeSeed()}
 	if t.now == nil {
 		t.now = time.Now
 	}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
+	}
+	if t.tell == nil {
+		t.tell = func(core.Address) {}
 	}
 	for i := range t.shards {
 		t.shards[i].accounts = map[core.Address][]core.Binding{}
@@ -130,6 +136,9 @@ func (t *Table) Change(ctx context.Context, a core.Address, f func([]core.Bindin
 		}
 	}
 	s.set(a, next, refreshed)
+	if len(put)+len(drop)+len(refreshed) > 0 {
+		t.tell(a)
+	}
 	return nil
 }
 
@@ -174,7 +183,8 @@ func sameTime(a, b core.Binding) bool {
 func sameButTime(a, b core.Binding) bool {
 	return a.Contact == b.Contact && a.Q == b.Q && a.Flow == b.Flow && a.Network == b.Network &&
 		a.Source == b.Source && a.NATed == b.NATed && a.Instance == b.Instance && a.RegID == b.RegID &&
-		a.UserAgent == b.UserAgent && a.Device == b.Device && slices.Equal(a.Path, b.Path) && !b.Expires.Before(a.Expires)
+		a.UserAgent == b.UserAgent && a.Device == b.Device && a.Messages == b.Messages &&
+		slices.Equal(a.Path, b.Path) && !b.Expires.Before(a.Expires)
 }
 
 // Flush writes refreshes that are in memory only.
@@ -237,22 +247,30 @@ func (s *shard) takeDirty() []core.Binding {
 func (t *Table) Sweep(ctx context.Context) error {
 	now := t.now()
 	for i := range t.shards {
-		t.shards[i].sweep(now)
+		for _, a := range t.shards[i].sweep(now) {
+			t.tell(a)
+		}
 	}
 	return t.store.Expire(ctx, now)
 }
 
-func (s *shard) sweep(now time.Time) {
+// sweep gives the accounts of which something has expired.
+func (s *shard) sweep(now time.Time) (changed []core.Address) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for a, list := range s.accounts {
 		left := slices.DeleteFunc(slices.Clone(list), func(b core.Binding) bool { return !b.Expires.After(now) })
+		if len(left) == len(list) {
+			continue
+		}
+		changed = append(changed, a)
 		if len(left) == 0 {
 			delete(s.accounts, a)
-		} else if len(left) < len(list) {
+		} else {
 			s.accounts[a] = left
 		}
 	}
+	return changed
 }
 
 // Forget drops all bindings of an account that is gone.

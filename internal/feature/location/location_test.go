@@ -32,7 +32,7 @@ func binding(key string, q int, updated, expires time.Duration) core.Binding {
 	return core.Binding{
 		Account: alice, Key: key, Contact: "sip:" + key + "@192.0.2.7", CallID: "c", CSeq: 1, Q: q, Flow: "udp:1", Network: "UDP",
 		Source: netip.MustParseAddrPort("192.0.2.7:5062"), UserAgent: "phone", Path: []string{"<sip:p1;lr>", "<sip:p2;lr>"},
-		Since: start, Updated: start.Add(updated), Expires: start.Add(expires), Instance: "<urn:uuid:1>", RegID: 1, NATed: true,
+		Since: start, Updated: start.Add(updated), Expires: start.Add(expires), Instance: "<urn:uuid:1>", RegID: 1, NATed: true, Messages: core.Able,
 	}
 }
 
@@ -423,4 +423,42 @@ func TestForget(t *testing.T) {
 	if len(table.List(10)) != 0 {
 		t.Error("a forgotten account is still listed")
 	}
+}
+
+func TestChangesAreTold(t *testing.T) {
+	t.Parallel()
+	now, told := start, 0
+	store, err := NewStore(t.Context(), dbtest.Open(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := Open(t.Context(), Config{
+		Now: func() time.Time { return now }, Changed: func(a core.Address) {
+			if a == alice {
+				told++
+			}
+		},
+	}, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(what string, n int) {
+		t.Helper()
+		if told != n {
+			t.Errorf("%s: told %d times, want %d", what, told, n)
+		}
+	}
+	change(t, table, binding("desk", 1000, 0, time.Minute))
+	want("a new binding", 1)
+	change(t, table, binding("desk", 1000, time.Second, time.Minute))
+	want("a refresh", 2)
+	change(t, table, binding("desk", 1000, time.Second, time.Minute))
+	want("nothing changed", 2)
+	now = now.Add(2 * time.Minute)
+	for range 2 {
+		if err := table.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("it expires", 3)
 }

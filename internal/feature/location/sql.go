@@ -28,7 +28,8 @@ type sqlStore struct{ db *db.DB }
 
 func (s *sqlStore) Load(ctx context.Context, now time.Time, each func(core.Binding)) error {
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT local, domain, key, contact, call_id, cseq, q, flow, network,
-		source, nated, instance, reg_id, user_agent, device, path, since, updated, expires FROM binding WHERE expires > $1`, db.Millis(now))
+		source, nated, instance, reg_id, user_agent, device, path, messages, since, updated, expires
+		FROM binding WHERE expires > $1`, db.Millis(now))
 	if err != nil {
 		return fmt.Errorf("location: load bindings: %w", err)
 	}
@@ -47,7 +48,7 @@ func scan(rows *sql.Rows) (b core.Binding, err error) {
 	var source, path string
 	var since, updated, expires int64
 	err = rows.Scan(&b.Account.Local, &b.Account.Domain, &b.Key, &b.Contact, &b.CallID, &b.CSeq, &b.Q, &b.Flow, &b.Network,
-		&source, &b.NATed, &b.Instance, &b.RegID, &b.UserAgent, &b.Device, &path, &since, &updated, &expires)
+		&source, &b.NATed, &b.Instance, &b.RegID, &b.UserAgent, &b.Device, &path, &b.Messages, &since, &updated, &expires)
 	if err != nil {
 		return b, err
 	}
@@ -82,14 +83,15 @@ func (s *sqlStore) Save(ctx context.Context, put, drop []core.Binding) error {
 
 func upsert(ctx context.Context, tx *sql.Tx, b core.Binding) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO binding (local, domain, key, contact, call_id, cseq, q, flow, network, source, nated,
-		instance, reg_id, user_agent, device, path, since, updated, expires)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+		instance, reg_id, user_agent, device, path, messages, since, updated, expires)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 		ON CONFLICT (local, domain, key) DO UPDATE SET contact = excluded.contact, call_id = excluded.call_id,
 		cseq = excluded.cseq, q = excluded.q, flow = excluded.flow, network = excluded.network, source = excluded.source,
 		nated = excluded.nated, instance = excluded.instance, reg_id = excluded.reg_id, user_agent = excluded.user_agent,
-		device = excluded.device, path = excluded.path, since = excluded.since, updated = excluded.updated, expires = excluded.expires`,
+		device = excluded.device, path = excluded.path, messages = excluded.messages, since = excluded.since, updated = excluded.updated,
+		 expires = excluded.expires`,
 		b.Account.Local, b.Account.Domain, b.Key, b.Contact, b.CallID, int64(b.CSeq), b.Q, b.Flow, b.Network,
-		sourceText(b.Source), b.NATed, b.Instance, int64(b.RegID), b.UserAgent, b.Device, strings.Join(b.Path, "\n"),
+		sourceText(b.Source), b.NATed, b.Instance, int64(b.RegID), b.UserAgent, b.Device, strings.Join(b.Path, "\n"), int64(b.Messages),
 		db.Millis(b.Since), db.Millis(b.Updated), db.Millis(b.Expires))
 	return err
 }

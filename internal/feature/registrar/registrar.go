@@ -130,6 +130,7 @@ type wish struct {
 	uri     string
 	seconds uint32
 	nated   bool
+	takes   core.Ability
 }
 
 func wishes(contacts []sip.Address, star bool, f sip.Flow, req *sip.Message, limits Limits) ([]wish, error) {
@@ -164,7 +165,7 @@ func wishes(contacts []sip.Address, star bool, f sip.Flow, req *sip.Message, lim
 		}
 		wishes = append(wishes, wish{
 			contact: c, uri: c.URI.String(), key: key(c), seconds: seconds,
-			nated: sip.BehindNAT(c.URI, via, f.Network(), f.Remote()),
+			nated: sip.BehindNAT(c.URI, via, f.Network(), f.Remote()), takes: takesMessages(c, req),
 		})
 	}
 	return wishes, nil
@@ -264,7 +265,7 @@ func mergeOne(list []core.Binding, w wish, t core.Binding) ([]core.Binding, erro
 		return list, nil
 	}
 	b := t
-	b.Key, b.Contact, b.Q, b.NATed = w.key, w.uri, quality(w.contact), w.nated
+	b.Key, b.Contact, b.Q, b.NATed, b.Messages = w.key, w.uri, quality(w.contact), w.nated, w.takes
 	b.Instance, _ = w.contact.Params.Get("+sip.instance")
 	b.RegID = regID(w.contact)
 	b.Since, b.Expires = t.Updated, t.Updated.Add(time.Duration(w.seconds)*time.Second)
@@ -272,6 +273,9 @@ func mergeOne(list []core.Binding, w wish, t core.Binding) ([]core.Binding, erro
 		return append(list, b), nil
 	}
 	b.Since = list[at].Since
+	if old := list[at]; b.Messages == core.Unknown && old.UserAgent == b.UserAgent && old.CallID == b.CallID {
+		b.Messages = old.Messages // what was learned otherwise
+	}
 	list[at] = b
 	return list, nil
 }
