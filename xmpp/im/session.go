@@ -43,6 +43,7 @@ const (
 	Interested Flag = 1 << iota // it asked for the roster, and hears of changes (rfc6121#2.1.6)
 	Carbons                     // it hears of its account's other conversations (XEP-0280)
 	Blocklist                   // it asked for the block list, and hears of changes (XEP-0191)
+	NoReturn                    // what it writes to its own account does not go to itself
 )
 
 // Session is a connected resource: what it has said of itself, and where its stanzas go. Any goroutine may use it.

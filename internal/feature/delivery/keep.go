@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"parley/xmpp"
 	"parley/xmpp/carbons"
@@ -20,6 +21,7 @@ type mail struct {
 
 	writes []write
 	waits  bool // it is in the recipient's offline store
+	fate   Fate
 
 	id          im.ID
 	repeated    bool
@@ -124,6 +126,10 @@ func (d *Delivery) hand(m *mail) {
 	var got []*im.Session
 	if m.account {
 		got = d.handIn(m)
+		m.fate = Waits
+		if len(got) > 0 {
+			m.fate = Handed
+		}
 	}
 	self := m.account && m.in.Owner == m.out.Owner
 	if m.account && !self && carbons.Eligible(carbons.Received, m.st) {
@@ -144,6 +150,9 @@ func (d *Delivery) hand(m *mail) {
 func (d *Delivery) handIn(m *mail) (got []*im.Session) {
 	choose := func() []*im.Session {
 		got = d.recipients(m.st)
+		if m.from != nil && m.from.Has(im.NoReturn) {
+			got = slices.DeleteFunc(slices.Clone(got), func(s *im.Session) bool { return s == m.from })
+		}
 		return got
 	}
 	if m.waits {

@@ -18,17 +18,38 @@ func (d *Delivery) message(ctx context.Context, s *im.Session, st *xmpp.Stanza) 
 		own := st.From().Bare()
 		st = st.Edit(xmpp.Edit{To: &own})
 	}
-	if err := d.route(ctx, s, st); err != nil {
+	if _, err := d.Submit(ctx, s, st); err != nil {
 		d.fail(s, st, err)
 	}
 }
 
-func (d *Delivery) route(ctx context.Context, s *im.Session, st *xmpp.Stanza) error {
+// Fate says what became of a message.
+type Fate uint8
+
+// The fates of messages.
+const (
+	Refused Fate = iota
+	Dropped      // it says nothing worth keeping, and nobody is there
+	Waits        // it is kept until somebody is there
+	Handed       // it went to a session, or to a contact that the server itself plays
+)
+
+// Submit takes a message whose sender gets his answer otherwise than by a stanza: the error says why it is refused.
+// It returns once nothing of the message can be lost. s is nil if no session sends it.
+func (d *Delivery) Submit(ctx context.Context, s *im.Session, st *xmpp.Stanza) (Fate, error) {
+	m := &mail{st: d.clean(st), from: s, sender: d.isAccount(st.From())}
+	if err := d.route(ctx, m); err != nil {
+		return Refused, err
+	}
+	return m.fate, nil
+}
+
+func (d *Delivery) route(ctx context.Context, m *mail) error {
+	st := m.st
 	if err := d.mayWrite(ctx, st); err != nil {
 		return err
 	}
 	to := st.To()
-	m := &mail{st: d.clean(st), from: s, sender: d.isAccount(st.From())}
 	reply, isEntity := d.entity(to)
 	switch {
 	case isEntity:
@@ -37,6 +58,7 @@ func (d *Delivery) route(ctx context.Context, s *im.Session, st *xmpp.Stanza) er
 			return err
 		}
 		d.ask(ctx, reply, st)
+		m.fate = Handed
 		return nil
 	case !d.serves(to.Domain):
 		return &xmpp.StanzaError{Condition: xmpp.RemoteServerNotFound} // rfc6120#10.4
@@ -49,6 +71,7 @@ func (d *Delivery) route(ctx context.Context, s *im.Session, st *xmpp.Stanza) er
 	}
 	switch d.fate(st) {
 	case drop:
+		m.fate = Dropped
 		return nil
 	case refuse:
 		return errNoAccount
