@@ -43,6 +43,17 @@ type Service struct {
 	Features []string
 }
 
+// Fate says what became of a message.
+type Fate uint8
+
+// The fates of messages.
+const (
+	Refused Fate = iota
+	Dropped      // it says nothing worth keeping, and nobody is there
+	Waits        // it is kept until somebody is there
+	Handed       // it went to a session, or to a contact that the server itself plays
+)
+
 // Copy is a message as one account keeps it, in its archive or until somebody can receive it.
 type Copy struct {
 	Owner    jid.JID // the account, bare

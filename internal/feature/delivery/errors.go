@@ -18,14 +18,20 @@ func accountOf(j jid.JID) (core.Address, error) { return address.FromJID(j) }
 
 // fail answers a stanza with an error, unless nothing may be answered to it.
 func (d *Delivery) fail(s *im.Session, st *xmpp.Stanza, err error) {
-	e, known := asStanzaError(err)
-	if !known && (e.Condition != xmpp.ResourceConstraint || d.mayTell()) {
-		d.log.Error("stanza failed", "kind", st.Kind().String(), "from", st.From().String(), "err", err)
-	}
+	e := d.explain(st, err)
 	if st.IsError() { // rfc6120#8.3.1
 		return
 	}
 	d.answer(s, st.Fail(e))
+}
+
+// explain is what the sender of a stanza is told of an error; the log is told what he may not know.
+func (d *Delivery) explain(st *xmpp.Stanza, err error) *xmpp.StanzaError {
+	e, known := asStanzaError(err)
+	if !known && (e.Condition != xmpp.ResourceConstraint || d.mayTell()) {
+		d.log.Error("stanza failed", "kind", st.Kind().String(), "from", st.From().String(), "err", err)
+	}
+	return e
 }
 
 // quiet is how long the log is not told again that nothing can be stored: every message would say so.

@@ -21,7 +21,7 @@ type mail struct {
 
 	writes []write
 	waits  bool // it is in the recipient's offline store
-	fate   Fate
+	fate   im.Fate
 
 	id          im.ID
 	repeated    bool
@@ -126,9 +126,9 @@ func (d *Delivery) hand(m *mail) {
 	var got []*im.Session
 	if m.account {
 		got = d.handIn(m)
-		m.fate = Waits
+		m.fate = im.Waits
 		if len(got) > 0 {
-			m.fate = Handed
+			m.fate = im.Handed
 		}
 	}
 	self := m.account && m.in.Owner == m.out.Owner

@@ -18,28 +18,25 @@ func (d *Delivery) message(ctx context.Context, s *im.Session, st *xmpp.Stanza) 
 		own := st.From().Bare()
 		st = st.Edit(xmpp.Edit{To: &own})
 	}
-	if _, err := d.Submit(ctx, s, st); err != nil {
+	if _, err := d.submit(ctx, s, st); err != nil {
 		d.fail(s, st, err)
 	}
 }
 
-// Fate says what became of a message.
-type Fate uint8
+// Submit takes a message whose sender gets his answer otherwise than by a stanza: the error, a *xmpp.StanzaError, says
+// why it is refused. It returns once nothing of the message can be lost. s is nil if no session sends it.
+func (d *Delivery) Submit(ctx context.Context, s *im.Session, st *xmpp.Stanza) (im.Fate, error) {
+	fate, err := d.submit(ctx, s, st)
+	if err != nil {
+		return fate, d.explain(st, err)
+	}
+	return fate, nil
+}
 
-// The fates of messages.
-const (
-	Refused Fate = iota
-	Dropped      // it says nothing worth keeping, and nobody is there
-	Waits        // it is kept until somebody is there
-	Handed       // it went to a session, or to a contact that the server itself plays
-)
-
-// Submit takes a message whose sender gets his answer otherwise than by a stanza: the error says why it is refused.
-// It returns once nothing of the message can be lost. s is nil if no session sends it.
-func (d *Delivery) Submit(ctx context.Context, s *im.Session, st *xmpp.Stanza) (Fate, error) {
+func (d *Delivery) submit(ctx context.Context, s *im.Session, st *xmpp.Stanza) (im.Fate, error) {
 	m := &mail{st: d.clean(st), from: s, sender: d.isAccount(st.From())}
 	if err := d.route(ctx, m); err != nil {
-		return Refused, err
+		return im.Refused, err
 	}
 	return m.fate, nil
 }
@@ -58,7 +55,7 @@ func (d *Delivery) route(ctx context.Context, m *mail) error {
 			return err
 		}
 		d.ask(ctx, reply, st)
-		m.fate = Handed
+		m.fate = im.Handed
 		return nil
 	case !d.serves(to.Domain):
 		return &xmpp.StanzaError{Condition: xmpp.RemoteServerNotFound} // rfc6120#10.4
@@ -71,7 +68,7 @@ func (d *Delivery) route(ctx context.Context, m *mail) error {
 	}
 	switch d.fate(st) {
 	case drop:
-		m.fate = Dropped
+		m.fate = im.Dropped
 		return nil
 	case refuse:
 		return errNoAccount

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"testing"
 
-	"parley/internal/feature/delivery"
 	"parley/xmpp"
 	"parley/xmpp/im"
 )
 
 // submit sends a message as one who gets no stanzas back.
-func (s *stage) submit(from *im.Session, xml string, args ...any) (delivery.Fate, string) {
+func (s *stage) submit(from *im.Session, xml string, args ...any) (im.Fate, string) {
 	s.tb.Helper()
 	st, err := xmpp.Parse(fmt.Sprintf(xml, args...))
 	if err != nil {
@@ -34,14 +33,14 @@ func TestWhoeverSubmitsIsToldWhatBecameOfIt(t *testing.T) {
 	s.entities["echo@example.org"] = func(*xmpp.Stanza) []*xmpp.Stanza { return nil }
 	for _, c := range []struct {
 		name, to, inner string
-		fate            delivery.Fate
+		fate            im.Fate
 		refused         string
 	}{
-		{"to somebody who is there", "bob", "<body>x</body>", delivery.Handed, ""},
-		{"to somebody who is not", "carol", "<body>x</body>", delivery.Waits, ""},
-		{"to nobody", "nobody", "<body>x</body>", delivery.Refused, "service-unavailable"},
-		{"to a service", "echo", "<body>x</body>", delivery.Handed, ""},
-		{"nothing to keep", "carol", "<composing xmlns='http://jabber.org/protocol/chatstates'/>", delivery.Dropped, ""},
+		{"to somebody who is there", "bob", "<body>x</body>", im.Handed, ""},
+		{"to somebody who is not", "carol", "<body>x</body>", im.Waits, ""},
+		{"to nobody", "nobody", "<body>x</body>", im.Refused, "service-unavailable"},
+		{"to a service", "echo", "<body>x</body>", im.Handed, ""},
+		{"nothing to keep", "carol", "<composing xmlns='http://jabber.org/protocol/chatstates'/>", im.Dropped, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fate, refused := s.submit(nil, "<message from='alice@example.org' to='%s@example.org' type='chat'>%s</message>", c.to, c.inner)
@@ -59,7 +58,7 @@ func TestWhatASessionThatWantsNothingBackWritesToItsOwnAccountWaitsForAnother(t 
 	phone := s.connect("alice@example.org/phone", 0)
 	phone.Set(im.NoReturn|im.Carbons, true)
 	fate, _ := s.submit(phone.Session, "<message from='alice@example.org/phone' to='alice@example.org' type='chat'><body>note</body></message>")
-	if fate != delivery.Waits {
+	if fate != im.Waits {
 		t.Errorf("it is told %v", fate)
 	}
 	app := s.connect("alice@example.org/app", 0)
