@@ -16,6 +16,7 @@ import (
 
 	"parley/internal/address"
 	"parley/internal/admin"
+	"parley/internal/bridge/letters"
 	"parley/internal/cert"
 	"parley/internal/config"
 	"parley/internal/core"
@@ -36,6 +37,7 @@ import (
 	"parley/internal/feature/vcard"
 	"parley/internal/secret"
 	"parley/media/rtp"
+	"parley/sip"
 	"parley/xmpp"
 	"parley/xmpp/im"
 )
@@ -58,6 +60,7 @@ type App struct {
 	devices  *device.Devices
 	guard    *guard.Guard
 	planner  planner
+	letters  *letters.Letters
 	sip      *sipedge.Edge
 	xmpp     *xmppedge.Edge
 	web      *webedge.Edge
@@ -205,11 +208,15 @@ func (a *App) build(ctx context.Context) error {
 		Registrar: registrar.New(registrar.Config{Limits: a.registrations, Stands: a.devices.Stands, Log: a.log}, a.location),
 		Addresses: address.FromSIP,
 		Anchor:    anchor,
+		Message: func(ctx context.Context, c *core.Call, f sip.Flow, req *sip.Message) *sip.Builder {
+			return a.letters.Message(ctx, c, f, req)
+		},
 	})
 	chat, features, err := a.newChat(ctx)
 	if err != nil {
 		return err
 	}
+	a.letters = a.newLetters(chat)
 	a.xmpp = a.newXMPP(chat, features)
 	a.web = webedge.New(webedge.Config{
 		TLS: a.cert.TLS(uint16(a.cfg.TLS.MinVersion)),
@@ -242,6 +249,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.background.Go(func() { a.archive.Run(ctx) })
 	a.background.Go(func() { a.devices.Run(ctx) })
 	a.background.Go(func() { a.sip.Run(ctx) })
+	a.background.Go(func() { a.letters.Run(ctx) })
 	if err := a.admin.Start(ctx); err != nil {
 		return err
 	}

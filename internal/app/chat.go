@@ -35,7 +35,7 @@ func (a *App) openFeatures(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.location, err = location.Open(ctx, location.Config{Log: a.log}, bindings); err != nil {
+	if a.location, err = location.Open(ctx, location.Config{Log: a.log, Changed: a.bindingsChanged}, bindings); err != nil {
 		return err
 	}
 	if err := a.openDevices(ctx); err != nil {
@@ -114,7 +114,7 @@ func (a *App) newChat(ctx context.Context) (chat *delivery.Delivery, features st
 	chat, err = delivery.New(ctx, a.store.db, delivery.Config{Serves: a.servesJID, Log: a.log}, delivery.Ports{
 		Accounts: a.store.accounts, Sessions: a.sessions, Presence: a.presence,
 		Blocks: a.block.Blocks, Sees: a.presence.Sees, Entity: chatEntity(a.cfg),
-		Archive: a.archive, Offline: a.offline, Carbons: copies,
+		Archive: a.archive, Offline: a.offline, Carbons: a.carbons(copies),
 	}, services)
 	return chat, caps + roster.Features(), err
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"parley/internal/address"
+	"parley/internal/bridge/letters"
 	"parley/internal/config"
 	"parley/internal/core"
 	"parley/internal/feature/admission"
@@ -29,6 +30,8 @@ func order(cfg config.Config, accounts core.Accounts, blocks *block.Lists, loc c
 		{Name: "admission", Router: &admission.Router{Accounts: accounts, Services: services(cfg)}},
 		// Does the callee want to hear of the caller?
 		{Name: "block", Router: &block.Router{Lists: blocks}},
+		// Is it a message, which the store takes?
+		{Name: "messages", Router: letters.Router{}},
 		// Is it a service of this server?
 		{Name: "echo", Router: &echo.Router{Name: echoName(cfg)}},
 		// Where are the callee's devices?

@@ -1,37 +1,16 @@
 package bridge
 
 import (
-	"errors"
 	"reflect"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
-	"parley/sip"
-	"parley/sip/im"
 	"parley/sip/pidf"
 	"parley/xmpp"
 	"parley/xmpp/jid"
 )
-
-// message is a MESSAGE with what fill puts into it.
-func message(t interface {
-	Helper()
-	Fatalf(string, ...any)
-}, fill func(*sip.Builder),
-) *sip.Message {
-	t.Helper()
-	b := sip.NewRequest(sip.MESSAGE, "sip:bob@example.org").Add(sip.HeaderVia, "SIP/2.0/UDP h;branch=z9hG4bKa").
-		Add(sip.HeaderFrom, "<sip:alice@example.org>;tag=1").Add(sip.HeaderTo, "<sip:bob@example.org>").
-		Add(sip.HeaderCallID, "thread-1").Add(sip.HeaderCSeq, "1 MESSAGE")
-	fill(b)
-	m, err := b.Message()
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	return m
-}
 
 func stanza(t interface {
 	Helper()
@@ -43,110 +22,6 @@ func stanza(t interface {
 		t.Fatalf("%v: %s", err, payload)
 	}
 	return st
-}
-
-func TestMessagesOfSIP(t *testing.T) {
-	t.Parallel()
-	cpim := "From: <sip:a@x>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: 7\r\nimdn.Disposition-Notification: positive-delivery\r\n\r\n"
-	for name, x := range map[string]struct {
-		kind, body string
-		want       Chat
-		err        error
-	}{
-		"text":                 {"text/plain", "Hi\r\nBob <3", Chat{Body: "Hi\nBob <3"}, nil},
-		"UTF-8":                {"text/plain;charset=UTF-8", "Grüße", Chat{Body: "Grüße"}, nil},
-		"Latin-1":              {"text/plain;charset=ISO-8859-1", "Gr\xfc\xdfe", Chat{Body: "Grüße"}, nil},
-		"no UTF-8":             {"text/plain", "Gr\xfc", Chat{}, ErrCharset},
-		"an unknown charset":   {"text/plain;charset=x", "a", Chat{}, ErrCharset},
-		"HTML":                 {"text/html", "<b>a</b>", Chat{}, ErrType},
-		"typing":               {im.Composing, im.IsComposing(true), Chat{State: "composing"}, nil},
-		"no longer typing":     {im.Composing, im.IsComposing(false), Chat{State: "paused"}, nil},
-		"typing what":          {im.Composing, "<a/>", Chat{}, im.ErrSyntax},
-		"a notice":             {im.IMDN, im.Delivered("42", "x"), Chat{Receipt: "42"}, nil},
-		"a notice of a fault":  {im.IMDN, strings.Replace(im.Delivered("42", "x"), "<delivered/>", "<failed/>", 1), Chat{}, ErrNothing},
-		"CPIM":                 {im.CPIM, cpim + "Content-Type: text/plain\r\n\r\nHi", Chat{Body: "Hi", ID: "7", Asks: true}, nil},
-		"a notice in CPIM":     {im.CPIM, "From: <sip:a@x>\r\n\r\nContent-Type: message/imdn+xml\r\n\r\n" + im.Delivered("42", "x"), Chat{Receipt: "42"}, nil},
-		"CPIM in CPIM":         {im.CPIM, "A: b\r\n\r\nContent-Type: message/cpim\r\n\r\nA: b\r\n\r\nContent-Type: text/plain\r\n\r\nx", Chat{}, ErrType},
-		"CPIM without headers": {im.CPIM, "x", Chat{}, im.ErrSyntax},
-	} {
-		got, err := FromSIP(message(t, func(b *sip.Builder) { b.Body(x.kind, x.body) }))
-		if !errors.Is(err, x.err) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if x.want.Thread = "thread-1"; err == nil && got != x.want {
-			t.Errorf("%s: %+v", name, got)
-		}
-	}
-}
-
-func TestMessagesOfXMPP(t *testing.T) {
-	t.Parallel()
-	st := stanza(t, xmpp.Header{ID: "m1", Type: "chat", Lang: "de"}, xmpp.Message,
-		"<subject>S</subject><body>Hallo</body><thread>t</thread><active xmlns='http://jabber.org/protocol/chatstates'/><request xmlns='urn:xmpp:receipts'/>")
-	c, err := FromStanza(st)
-	want := Chat{ID: "m1", Body: "Hallo", Lang: "de", Subject: "S", Thread: "t", State: "active", Asks: true}
-	if err != nil || c != want {
-		t.Fatalf("%v: %+v", err, c)
-	}
-	m := message(t, func(b *sip.Builder) {
-		if err := c.ToSIP(b, nil); err != nil {
-			t.Error(err)
-		}
-	})
-	if m.Body() != "Hallo" || m.Get(sip.HeaderContentType) != "text/plain;charset=utf-8" || m.Get(sip.HeaderSubject) != "S" ||
-		m.Get(sip.HeaderContentLanguage) != "de" {
-		t.Errorf("as a MESSAGE:\n%s", m.Text())
-	}
-	for name, payload := range map[string]string{
-		"nothing": "", "a marker": "<displayed xmlns='urn:xmpp:chat-markers:0' id='a'/>", "an odd state": "<x xmlns='http://jabber.org/protocol/chatstates'/>",
-	} {
-		if c, err := FromStanza(stanza(t, xmpp.Header{}, xmpp.Message, payload)); !errors.Is(err, ErrNothing) {
-			t.Errorf("%s: %v, %+v", name, err, c)
-		}
-	}
-	if _, err := FromStanza(stanza(t, xmpp.Header{Type: "error"}, xmpp.Message, "<body>a</body>")); !errors.Is(err, ErrNothing) {
-		t.Errorf("an error: %v", err)
-	}
-	if err := (Chat{State: "gone"}).ToSIP(sip.NewRequest(sip.MESSAGE, "sip:a@x"), nil); !errors.Is(err, ErrNothing) {
-		t.Errorf("gone: %v", err)
-	}
-	if err := (Chat{Receipt: "a"}).ToSIP(sip.NewRequest(sip.MESSAGE, "sip:a@x"), nil); !errors.Is(err, ErrNothing) {
-		t.Errorf("a receipt without CPIM: %v", err)
-	}
-}
-
-// TestMessagesComeBack takes messages through MESSAGE and through a stanza as they are on the wire.
-func TestMessagesComeBack(t *testing.T) {
-	t.Parallel()
-	envelope := &Envelope{From: "sip:a@example.org", To: "sip:b@example.org", DateTime: "2026-01-02T03:04:05Z"}
-	rapid.Check(t, func(t *rapid.T) {
-		c := Chat{Thread: "thread-1"}
-		switch pick(t, "what", "text", "receipt", "state") {
-		case "receipt":
-			c.Receipt = rapid.StringMatching(`[a-z0-9<&"]{1,8}`).Draw(t, "receipt")
-		case "state":
-			c.State = pick(t, "state", "composing", "paused")
-		default:
-			c.Body = rapid.StringMatching(`[a-zäöü<&>" \n\t:]{1,30}`).Draw(t, "body")
-			c.Subject = rapid.StringMatching(`([a-zß<]{1,8})?`).Draw(t, "subject")
-			c.Lang = pick(t, "lang", "", "de", "en-GB")
-			if c.Asks = maybe(t, "asks"); c.Asks {
-				c.ID = rapid.StringMatching(`[a-z0-9]{1,8}`).Draw(t, "id")
-			}
-		}
-		m := message(t, func(b *sip.Builder) {
-			if err := c.ToSIP(b, envelope); err != nil {
-				t.Fatal(err)
-			}
-		})
-		if got, err := FromSIP(m); err != nil || got != c {
-			t.Fatalf("%v: %+v, want %+v, by\n%s", err, got, c, m.Text())
-		}
-		st := stanza(t, xmpp.Header{ID: c.ID, Type: c.Type(), Lang: c.Lang}, xmpp.Message, c.Payload())
-		if got, err := FromStanza(st); err != nil || got != c {
-			t.Fatalf("%v: %+v, want %+v, by\n%s", err, got, c, st.Text())
-		}
-	})
 }
 
 func TestRefusedMessages(t *testing.T) {
@@ -235,19 +110,4 @@ func TestSubscriptions(t *testing.T) {
 	if _, ok := OfStanza(stanza(t, xmpp.Header{Type: "subscribe"}, xmpp.Presence, "")); ok {
 		t.Error("a request is a presence")
 	}
-}
-
-func FuzzMessage(f *testing.F) {
-	f.Add("text/plain;charset=iso-8859-1", "Gr\xfc\xdfe")
-	f.Add(im.CPIM, "From: <sip:a@x>\r\n\r\nContent-Type: text/plain\r\n\r\nHi")
-	f.Add(im.Composing, im.IsComposing(true))
-	f.Fuzz(func(t *testing.T, kind, body string) {
-		c, err := Chat{Thread: "t"}.body(kind, body, true)
-		if err != nil {
-			return
-		}
-		if _, err := xmpp.New(xmpp.Message, xmpp.Header{ID: c.ID, Type: c.Type(), Lang: c.Lang}, c.Payload()); err != nil {
-			t.Fatalf("%v: %+v", err, c)
-		}
-	})
 }

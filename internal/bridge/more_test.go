@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"parley/sdp"
-	"parley/xmpp"
 	"parley/xmpp/jingle"
 )
 
@@ -105,18 +104,6 @@ func TestARestartDropsOldCandidates(t *testing.T) {
 	}
 	if len(m.Lines[0].Content.Transport.Candidates) != 3 {
 		t.Error("what was before has changed")
-	}
-}
-
-func TestAReceiptNeedsAnIDAndAText(t *testing.T) {
-	t.Parallel()
-	for _, x := range []struct{ id, payload string }{
-		{"", "<body>a</body>"}, {"1", "<composing xmlns='http://jabber.org/protocol/chatstates'/>"},
-	} {
-		c, err := FromStanza(stanza(t, xmpp.Header{ID: x.id}, xmpp.Message, x.payload+"<request xmlns='urn:xmpp:receipts'/>"))
-		if err != nil || c.Asks {
-			t.Errorf("%+v: %v, %+v", x, err, c)
-		}
 	}
 }
 

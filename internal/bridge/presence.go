@@ -254,3 +254,29 @@ func State(presenceType string) string {
 	}
 	return ""
 }
+
+// isLang says that s is a language tag (rfc5646#2.1), as far as its characters tell.
+func isLang(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 35
+}
+
+// spoken is the text of the first child of that name, and its language.
+func spoken(st *xmpp.Stanza, name string) (text, lang string) {
+	e := st.Find(xmpp.NSClient, name)
+	if e == nil {
+		return "", ""
+	}
+	lang = st.Lang()
+	for _, a := range e.Attrs {
+		if a.Space != "" && a.Local == "lang" {
+			lang = a.Value
+		}
+	}
+	return e.Text, lang
+}

@@ -67,10 +67,13 @@ func (p *play) account(name string) string {
 	return name
 }
 
-// exactly is the full address of an app that a sentence names, or an address.
+// exactly is the full address of an app that a sentence names, or an address. A phone has a resource that the server made up.
 func (p *play) exactly(name string) string {
-	if f, ok := p.actors[name].(*app); ok {
+	switch f := p.actors[name].(type) {
+	case *app:
 		return f.full()
+	case *phone:
+		return f.address + "/*"
 	}
 	return p.account(name)
 }

@@ -1,6 +1,7 @@
 package talk
 
 import (
+	"cmp"
 	"crypto/tls"
 	"regexp"
 	"slices"
@@ -84,6 +85,9 @@ func phoneSentences() []sentence {
 func registering() []sentence {
 	return []sentence{
 		said(`registers(?: for ([0-9]+) seconds)?`, func(_ *play, f *phone, m []string) { f.last = f.SignIn(f.password, f.expires(m[1], "300")) }),
+		said(`registers and takes messages`, func(_ *play, f *phone, _ []string) {
+			f.last = f.SignIn(f.password, f.expires("", "300"), siptest.With(sip.HeaderAllow, "INVITE, ACK, CANCEL, BYE, MESSAGE"))
+		}),
 		said(`unregisters`, func(_ *play, f *phone, _ []string) { f.last = f.SignIn(f.password, f.expires("0", "")) }),
 		said(`tries to register`, func(_ *play, f *phone, _ []string) {
 			f.request = f.Register()
@@ -113,15 +117,7 @@ func (f *phone) expires(value, usual string) siptest.Edit {
 }
 
 // callee is whom a sentence names: an actor, or an address.
-func (p *play) callee(name string) string {
-	if f, ok := p.actors[name].(*phone); ok {
-		return f.address
-	}
-	if !strings.Contains(name, "@") {
-		p.Fatalf("%s is neither an actor nor an address", name)
-	}
-	return name
-}
+func (p *play) callee(name string) string { return p.account(name) }
 
 func calling() []sentence {
 	return []sentence{
@@ -290,8 +286,12 @@ func (f *phone) isOffered(p *play, direction, answer string) {
 
 func messaging() []sentence {
 	return []sentence{
-		said(`writes "(.*)" to (.+)`, func(p *play, f *phone, m []string) {
-			f.request = f.Request(sip.MESSAGE, p.callee(m[2]), siptest.WithBody("text/plain", m[1]))
+		said(`writes "(.*)" to (.+?)( alone)?(?: as (\S+/\S+))?`, func(p *play, f *phone, m []string) {
+			to := p.account(m[2])
+			if a, ok := p.actors[m[2]].(*app); ok && m[3] != "" {
+				to = "sip:" + a.address + ";gr=" + a.resource
+			}
+			f.request = f.Request(sip.MESSAGE, to, siptest.WithBody(cmp.Or(m[4], "text/plain"), m[1]))
 			if f.password != "" {
 				f.request = f.Authorize(f.request, f.Expect("407 MESSAGE", "401 MESSAGE"), f.password)
 			}
@@ -301,6 +301,21 @@ func messaging() []sentence {
 			if f.last.Body() != m[1] {
 				p.Fatalf("%s reads %q", f.name, f.last.Body())
 			}
+		}),
+		said(`reads nothing of "(.*)" and says ([3-6][0-9][0-9])`, func(p *play, f *phone, m []string) {
+			f.last = f.Expect("MESSAGE")
+			f.Respond(f.last, number(m[2]))
+			if f.last.Body() != m[1] {
+				p.Fatalf("%s reads %q", f.name, f.last.Body())
+			}
+		}),
+		said(`is asked what it can, and takes (messages|calls alone)`, func(_ *play, f *phone, m []string) {
+			f.last = f.Expect("OPTIONS")
+			allow := "INVITE, ACK, CANCEL, BYE"
+			if m[1] == "messages" {
+				allow += ", MESSAGE"
+			}
+			f.Respond(f.last, 200, siptest.With(sip.HeaderAllow, allow))
 		}),
 		said(`asks (\S+) what it can(?: with Max-Forwards ([0-9]+))?`, func(_ *play, f *phone, m []string) {
 			var edits []siptest.Edit

@@ -11,7 +11,7 @@ import (
 // Expect is the next element, which has to fit one of the patterns.
 //
 // A pattern is the XML that matters: attributes, text and children that it has must be there, others may be. A name without
-// a namespace of its own fits one of any namespace. The value * stands for any that is not empty; of an attribute,
+// a namespace of its own fits one of any namespace. The value * stands for any that is not empty, and a/* for a with any resource; of an attribute,
 // ! stands for none at all. Instead of XML, words do: "message", "iq result" (name and type), "any".
 func (c *Client) Expect(patterns ...string) *Received {
 	c.t.Helper()
@@ -248,6 +248,9 @@ func fitsValue(got string, has bool, want string) bool {
 		return got != ""
 	case "!":
 		return !has
+	}
+	if address, every := strings.CutSuffix(want, "/*"); every {
+		return strings.HasPrefix(got, address+"/")
 	}
 	return has && got == want
 }

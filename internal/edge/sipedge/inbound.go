@@ -135,6 +135,10 @@ func (in *inbound) route(ctx context.Context) {
 		return
 	}
 	transport.Prove(in.flow) // a stranger who is let in may stay for his call
+	if in.req.Method() == sip.MESSAGE && e.ports.Message != nil {
+		e.respond(in.server, e.ports.Message(ctx, call, in.flow, in.req))
+		return
+	}
 	e.run(ctx, in, call, plan)
 }
 

@@ -82,7 +82,7 @@ func (e *Edge) target(ctx context.Context, call *core.Call, t core.Target) proxy
 		}
 		return out
 	}
-	f, ok := e.reach(ctx, t.Binding)
+	f, ok := e.Reach(ctx, t.Binding)
 	if !ok {
 		out.Fail = 480
 		return out
@@ -91,10 +91,10 @@ func (e *Edge) target(ctx context.Context, call *core.Call, t core.Target) proxy
 	return out
 }
 
-// reach finds the flow of a binding. When its connection is gone (after a restart, say) and the contact
+// Reach finds the flow of a binding. When its connection is gone (after a restart, say) and the contact
 // names the very address it came from, a new one is made there; no other address is ever connected
 // to, or a contact could point us at anybody.
-func (e *Edge) reach(ctx context.Context, b core.Binding) (sip.Flow, bool) {
+func (e *Edge) Reach(ctx context.Context, b core.Binding) (sip.Flow, bool) {
 	contact, err := sip.ParseURI(b.Contact)
 	if f, ok := e.transport.Flow(b.Flow); ok && !gone(f) {
 		if err == nil {

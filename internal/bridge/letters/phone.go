@@ -1,0 +1,307 @@
+package letters
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"parley/internal/address"
+	"parley/internal/core"
+	"parley/xmpp"
+	"parley/xmpp/im"
+	"parley/xmpp/jid"
+)
+
+// phone is a device that is bound: one contact, or the contacts of one instance (rfc5626#4.2). Its fields are under
+// Letters.mu.
+type phone struct {
+	l        *Letters
+	account  core.Address
+	key      string
+	bindings []core.Binding // the newest first
+	ability  core.Ability
+	asking   bool
+	asked    bool           // it has answered, whatever it said
+	pending  []*xmpp.Stanza // for a phone that has not said yet
+
+	ready  time.Time // when it has the answer to its REGISTER for sure
+	out    *outbox   // nil while it is no session
+	failed int       // times in a row
+	rests  time.Time
+	wake   func() // stops the clock that ends its rest
+	had    memory
+}
+
+// deviceOf is what makes two bindings one device.
+func deviceOf(b core.Binding) string {
+	if b.Instance != "" {
+		return b.Instance
+	}
+	return b.Key
+}
+
+// jid is the phone's full address: the same whenever it registers.
+func (p *phone) jid() jid.JID {
+	sum := sha256.Sum256([]byte(p.account.String() + "\x00" + p.key))
+	return address.JID(p.account).With("phone-" + hex.EncodeToString(sum[:6]))
+}
+
+// sync makes the phones of an account what its bindings are.
+func (l *Letters) sync(a core.Address) {
+	bindings, err := l.ports.Location.Bindings(l.ctx, a)
+	if err != nil {
+		l.c.Log.Error("bindings not read", "account", a.String(), "err", err)
+		return
+	}
+	waiting := l.ports.Waiting(address.JID(a)) > 0
+	for _, p := range l.update(a, bindings) {
+		p.leave()
+	}
+	for _, p := range l.phones(a) {
+		p.attend(waiting)
+	}
+}
+
+func (l *Letters) phones(a core.Address) []*phone {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.accounts[a])
+}
+
+// update gives the phones that are bound no longer.
+func (l *Letters) update(a core.Address, bindings []core.Binding) (gone []*phone) {
+	slices.SortStableFunc(bindings, func(x, y core.Binding) int { return y.Updated.Compare(x.Updated) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := l.accounts[a]
+	next := make([]*phone, 0, len(old))
+	for _, b := range bindings {
+		key := deviceOf(b)
+		same := func(p *phone) bool { return p.key == key }
+		if at := slices.IndexFunc(next, same); at >= 0 {
+			next[at].bindings = append(next[at].bindings, b)
+			continue
+		}
+		p := &phone{l: l, account: a, key: key}
+		if at := slices.IndexFunc(old, same); at >= 0 {
+			p = old[at]
+		}
+		p.bound(b)
+		next = append(next, p)
+	}
+	for _, p := range old {
+		if !slices.Contains(next, p) {
+			gone = append(gone, p)
+		}
+	}
+	if l.accounts[a] = next; len(next) == 0 {
+		delete(l.accounts, a)
+	}
+	return gone
+}
+
+// bound notes the newest binding of the phone. A phone that registers again is there again.
+func (p *phone) bound(b core.Binding) {
+	if len(p.bindings) == 0 || !b.Updated.Equal(p.bindings[0].Updated) {
+		p.ready = p.l.c.Now().Add(p.l.c.Pause)
+	}
+	if len(p.bindings) > 0 && b.Updated.After(p.bindings[0].Updated) {
+		p.rests = time.Time{}
+		if b.CallID != p.bindings[0].CallID {
+			p.asked = false
+		}
+	}
+	p.bindings, p.ability = []core.Binding{b}, b.Messages
+}
+
+// attend does what is due: a phone that takes messages is a session, one that may is asked. waiting says that there are
+// messages for its account.
+func (p *phone) attend(waiting bool) {
+	l := p.l
+	l.mu.Lock()
+	rested := !l.c.Now().Before(p.rests)
+	unable := p.ability == core.Unable && p.out != nil
+	open := p.ability == core.Able && p.out == nil && rested
+	ask := p.ability == core.Unknown && !p.asking && !p.asked && rested && (waiting || len(p.pending) > 0)
+	p.asking = p.asking || ask
+	out := p.out
+	l.mu.Unlock()
+	switch {
+	case unable:
+		p.leave()
+	case out != nil:
+		out.session.Moved(p.info())
+	case open:
+		p.join()
+	case ask:
+		l.begin(p.ask)
+	}
+}
+
+// join makes a session of the phone.
+func (p *phone) join() {
+	l := p.l
+	out := &outbox{phone: p}
+	out.session = im.NewSession(p.jid(), out, p.info())
+	out.session.Set(im.Carbons|im.NoReturn, true)
+	if _, err := l.ports.Sessions.Add(out.session); err != nil {
+		l.c.Log.Warn("a phone gets no messages", "account", p.account.String(), "err", err)
+		p.rest()
+		return
+	}
+	l.mu.Lock()
+	p.out = out
+	pending := p.pending
+	p.pending = nil
+	l.mu.Unlock()
+	// Nobody is told: that a phone is registered does not say that somebody is there.
+	st := xmpp.Must(xmpp.Presence, xmpp.Header{From: out.session.JID()}, "")
+	out.session.SetAvailability(&im.Availability{Stanza: st, Since: l.c.Now()})
+	l.ports.Available(l.ctx, out.session)
+	for _, st := range pending {
+		out.Send(st, nil)
+	}
+}
+
+func (p *phone) info() im.Info {
+	p.l.mu.Lock()
+	defer p.l.mu.Unlock()
+	b := p.bindings[0]
+	return im.Info{
+		Network: "SIP over " + b.Network, Encrypted: b.Network == "TLS" || b.Network == "WSS", Source: b.Source,
+		Mechanism: "Digest", Since: b.Since,
+	}
+}
+
+// leave ends the phone's session, if it is one.
+func (p *phone) leave() {
+	p.l.mu.Lock()
+	out := p.out
+	p.out = nil
+	if p.wake != nil {
+		p.wake()
+		p.wake = nil
+	}
+	p.l.mu.Unlock()
+	if out != nil {
+		out.finish()
+	}
+}
+
+// rest leaves the phone alone for a while, that grows with each failure.
+func (p *phone) rest() {
+	l := p.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.c.Rest << min(p.failed, 16)
+	if d <= 0 || d > l.c.Longest {
+		d = l.c.Longest
+	}
+	p.failed++
+	p.rests = l.c.Now().Add(d)
+	if p.wake != nil {
+		p.wake()
+	}
+	if l.ctx.Err() == nil {
+		p.wake = l.c.After(d, func() { l.Changed(p.account) })
+	}
+}
+
+// learn notes what the phone has shown that it can, with its bindings.
+func (p *phone) learn(can core.Ability) {
+	err := p.l.ports.Location.Change(p.l.ctx, p.account, func(now []core.Binding) ([]core.Binding, error) {
+		for i := range now {
+			if deviceOf(now[i]) == p.key {
+				now[i].Messages = can
+			}
+		}
+		return now, nil
+	})
+	if err != nil {
+		p.l.c.Log.Error("what a phone can is not stored", "account", p.account.String(), "err", err)
+	}
+}
+
+// settle waits until the phone has the answer to its REGISTER, which is to come before anything else.
+func (p *phone) settle(ctx context.Context) {
+	p.l.mu.Lock()
+	wait := p.ready.Sub(p.l.c.Now())
+	p.l.mu.Unlock()
+	if wait <= 0 {
+		return
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// ways are the phone's bindings, the newest first.
+func (p *phone) ways() []core.Binding {
+	p.l.mu.Lock()
+	defer p.l.mu.Unlock()
+	now := p.l.c.Now()
+	return slices.DeleteFunc(slices.Clone(p.bindings), func(b core.Binding) bool { return !b.Expires.After(now) })
+}
+
+// ask asks the phone what it can (rfc3261#11).
+func (p *phone) ask() {
+	can, there := p.capability(p.l.ctx)
+	l := p.l
+	l.mu.Lock()
+	p.asking, p.asked = false, there
+	if can != core.Able {
+		p.pending = nil
+	}
+	l.mu.Unlock()
+	switch {
+	case !there:
+		p.rest()
+	case can != core.Unknown:
+		p.learn(can)
+	}
+}
+
+// capability is what the phone can, as far as it says; there is false if it could not be reached.
+func (p *phone) capability(ctx context.Context) (can core.Ability, there bool) {
+	p.settle(ctx)
+	for _, b := range p.ways() {
+		status, resp := p.l.options(ctx, b)
+		switch {
+		case unreachable(status):
+			continue
+		case status < 300 && resp.Has(allow):
+			if resp.HasToken(allow, "MESSAGE") {
+				return core.Able, true
+			}
+			return core.Unable, true
+		}
+		return p.try(ctx), true
+	}
+	return core.Unknown, false
+}
+
+// try sends a message to a phone that does not say what it can: if it takes it, it takes messages.
+func (p *phone) try(ctx context.Context) core.Ability {
+	p.l.mu.Lock()
+	var first *xmpp.Stanza
+	if len(p.pending) > 0 {
+		first = p.pending[0]
+	}
+	p.l.mu.Unlock()
+	if first == nil {
+		return core.Unknown
+	}
+	switch p.send(ctx, first) {
+	case taken:
+		return core.Able
+	case never:
+		return core.Unable
+	case refused, lost:
+	}
+	return core.Unknown
+}
