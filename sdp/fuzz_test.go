@@ -36,9 +36,19 @@ func FuzzParse(f *testing.F) {
 		if answer, a, err := l.Answer(d, ourCodecs()); err == nil {
 			checkAnswer(t, d, answer, a)
 		}
+		for i, m := range d.Media {
+			m.Transport()
+			if i == 0 {
+				d.DropTransport()
+			}
+		}
 		d.DropICE()
 		d.DropBundle()
 		d.Redirect(l.Host, func(i int, _ *Media) (uint16, uint16) { return uint16(4000 + 2*i), 0 })
+		for _, m := range d.Media {
+			m.Secure(Transport{Ufrag: "u", Password: "p", Fingerprints: []string{"sha-256 00"}, Setup: "actpass"}, "0", l.Host)
+		}
+		d.Bundle([]string{"0"})
 		turned, err := Parse(d.String())
 		if err != nil {
 			t.Fatalf("%v: redirected\n%q", err, d.String())

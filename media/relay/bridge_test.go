@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -528,28 +527,4 @@ func TestAgentInside(t *testing.T) {
 	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(alice.far.Media[0].Port))
 	alice.send(alice.rtp, to, voice("to the agent"))
 	agent.hears(agent.rtp, "to the agent")
-}
-
-func FuzzReports(f *testing.F) {
-	f.Add([]byte{0x80, 200, 0, 6, 0, 0, 0, 7, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3})
-	f.Add([]byte{0x81, 201, 0, 7, 0, 0, 0, 7, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		n := uint32(0)
-		next := func() uint32 { n++; return n }
-		there, back := rtp.NewCarrier(next), rtp.NewCarrier(next)
-		for _, c := range []*rtp.Carrier{there, back} {
-			c.RTP(nil, voiced(7, 1, "x"), time.Now())
-		}
-		out, ok := there.RTCP(nil, b, back)
-		if !ok {
-			return
-		}
-		packets, err := pionrtcp.Unmarshal(out)
-		if err != nil || len(packets) != 2 {
-			t.Fatalf("%x became %x: %v", b, out, err)
-		}
-		if binary.BigEndian.Uint32(out[4:]) != 1 {
-			t.Fatalf("report of another's stream: %x", out)
-		}
-	})
 }

@@ -178,7 +178,7 @@ func (c *Call) run() {
 		case <-c.watchWinner():
 			c.lostFlow(c.winner)
 		case err := <-c.lostMedia():
-			c.guard(func() { c.finish(End{By: Server, Status: 500, Reason: mediaLost, Err: err}) })
+			c.guard(func() { c.endWithout(err) })
 		case <-c.abandoned:
 			c.guard(func() { c.finish(End{By: Server, Err: ErrClosed}) })
 			return
@@ -194,6 +194,15 @@ func (c *Call) lostMedia() <-chan error {
 		return nil
 	}
 	return c.inv.Media.Lost()
+}
+
+// endWithout ends a call whose media is lost.
+func (c *Call) endWithout(err error) {
+	e := End{By: Server, Reason: mediaLost, Err: err}
+	if c.winner == nil {
+		e.Status = 500
+	}
+	c.finish(e)
 }
 
 func (c *Call) watchWinner() <-chan struct{} {

@@ -109,3 +109,41 @@ func TestBrowserAndPhoneRing(t *testing.T) {
 		})
 	}
 }
+
+// TestBrowserHolds has each end hold and take up again; the sentence that the browser hears comes after it.
+func TestBrowserHolds(t *testing.T) {
+	t.Parallel()
+	matrix(t, "jssip in chromium and baresip hold and take up again, the browser hears on")
+	s, page := startBridge(t)
+	as, bs := SpeakAfter(t, browserLead, aliceSays), SpeakAfter(t, 8, bobSays)
+	a := NewBrowser(t, s, page, user(alice, "wss"), as.File)
+	b := NewBaresip(t, s, user(bob, "udp"), bs.File)
+	a.Register(t)
+	b.Register(t)
+	establish(t, a, b, uri(s, bob))
+	holdAndResume(t, a, b)
+	holdAndResume(t, b, b)
+	time.Sleep(bs.Length())
+	b.HangUp(t)
+	b.AwaitIdle(t)
+	a.AwaitIdle(t)
+	hears(t, a.Name(), bs.Said, a.Heard(t), voiceOfBrowser)
+}
+
+// TestBrowserIsNotBridged has the operator forbid that media passes through the server.
+func TestBrowserIsNotBridged(t *testing.T) {
+	t.Parallel()
+	matrix(t, `with calls.anchor = "never", jssip in chromium can't call baresip, and the log says why`)
+	page := NewBrowserPage(t)
+	s := start(t, map[string]string{"web.origins": fmt.Sprintf("[%q]", page.Origin()), "calls.anchor": `"never"`})
+	says := Speak(t, aliceSays)
+	a := NewBrowser(t, s, page, user(alice, "wss"), says.File)
+	b := NewBaresip(t, s, user(bob, "udp"), says.File)
+	a.Register(t)
+	b.Register(t)
+	a.Dial(t, uri(s, bob))
+	if got := a.AwaitFailed(t); got != "Incompatible SDP" { // JsSIP's word for 488
+		t.Errorf("the browser is told %q", got)
+	}
+	s.Wait(t, `msg="call refused".*calls.anchor is \\"never\\"`)
+}

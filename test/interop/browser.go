@@ -158,6 +158,23 @@ func (b *Browser) AwaitTalking(t testing.TB) { t.Helper(); b.await(t, "confirmed
 // HangUp ends, cancels or declines the call.
 func (b *Browser) HangUp(t testing.TB) { t.Helper(); b.tell(t, "hangup", nil) }
 
+// Hold puts the call on hold.
+func (b *Browser) Hold(t testing.TB) { t.Helper(); b.tell(t, "hold", nil); b.await(t, "hold done") }
+
+// Resume takes the call off hold.
+func (b *Browser) Resume(t testing.TB) {
+	t.Helper()
+	b.tell(t, "resume", nil)
+	b.await(t, "resume done")
+}
+
+// AwaitFailed waits until a call fails and gives the cause.
+func (b *Browser) AwaitFailed(t testing.TB) string {
+	t.Helper()
+	_, cause := b.await(t, "failed")
+	return cause
+}
+
 // AwaitIdle waits until the call is over.
 func (b *Browser) AwaitIdle(t testing.TB) { t.Helper(); b.await(t, "ended", "failed") }
 
