@@ -214,6 +214,22 @@ func TestPhoneCallsBrowser(t *testing.T) {
 	converse(t, bob, alice)
 }
 
+// TestOfferInTheAnswer has a phone call without an offer; the browser makes one.
+func TestOfferInTheAnswer(t *testing.T) {
+	t.Parallel()
+	a := bridge(t, Config{}).Anchor()
+	defer a.Close()
+	ctx := context.Background()
+	alice, bob := newPhone(t, "127.0.0.1", "10.0.0.7"), newBrowser(t)
+	a.Leg(0, "caller", alice.peer, formPlain)
+	a.Leg(1, "bob", netip.MustParseAddr("127.0.0.1"), formWebRTC)
+	told, err := a.Offer(ctx, 1, 0, bob.offer())
+	alice.told(told, err)
+	plain(t, told)
+	bob.answered(a.Answer(ctx, 0, 1, alice.describe()))
+	converse(t, bob, alice)
+}
+
 // TestStreamGoesOn has a phone change its source, as one with music on hold does, and send what one peer must
 // not be able to fill another's memory with.
 func TestStreamGoesOn(t *testing.T) {
@@ -519,8 +535,9 @@ func TestAgentInside(t *testing.T) {
 	alice, agent := newPhone(t, "127.0.0.1", "127.0.0.1"), newPhone(t, "127.0.0.1", "192.0.2.9")
 	a.Leg(0, "caller", alice.peer, "")
 	a.Leg(1, "agent", netip.Addr{}, formPlain)
-	if _, err := a.Offer(ctx, 0, 1, alice.describe()); err != nil {
-		t.Fatal(err)
+	agent.told(a.Offer(ctx, 0, 1, alice.describe()))
+	if got := agent.far.Media[0].Address().Addr(); got == public {
+		t.Errorf("an agent inside is told %v, which its packets may not come from", got)
 	}
 	port := agent.rtp.LocalAddr().(*net.UDPAddr).Port
 	alice.told(a.Answer(ctx, 1, 0, strings.Replace(agent.describe(), "audio 4000", fmt.Sprintf("audio %d", port), 1)))

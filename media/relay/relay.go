@@ -122,6 +122,15 @@ func (l *leg) family() netip.Addr {
 	return l.peer
 }
 
+// host is the address that a leg is told.
+func (a *Anchor) host(l *leg) netip.Addr {
+	host := a.r.c.Ports.Host(l.family())
+	if !l.peer.IsValid() {
+		return a.r.c.Ports.Inside(host)
+	}
+	return host
+}
+
 // Offer turns an offer of one leg into the one for another.
 func (a *Anchor) Offer(_ context.Context, from, to int, body string) (string, error) {
 	a.mu.Lock()
@@ -137,7 +146,7 @@ func (a *Anchor) Offer(_ context.Context, from, to int, body string) (string, er
 	if a.direct(f, t) {
 		return body, nil
 	}
-	host := a.r.c.Ports.Host(t.family())
+	host := a.host(t)
 	n, err := a.redirect(d, from, to, host, func(i int) (*end, error) { return a.end(i, to, host) })
 	if err == nil && n == 0 {
 		err = ErrMedia
@@ -170,7 +179,7 @@ func (a *Anchor) Answer(_ context.Context, from, to int, body string) (string, e
 		}
 		return body, nil
 	}
-	host := a.r.c.Ports.Host(t.family())
+	host := a.host(t)
 	now := time.Now()
 	_, err = a.redirect(d, from, to, host, func(i int) (*end, error) {
 		fe := answered[i]

@@ -92,7 +92,13 @@ func (p *Ports) Host(peer netip.Addr) netip.Addr { return p.address(peer).Public
 // Inside is the address that this process itself reaches a public address of its own at.
 func (p *Ports) Inside(addr netip.Addr) netip.Addr {
 	for _, a := range p.addresses {
-		if a.Public == addr {
+		switch {
+		case a.Public != addr:
+		case a.Bind == netip.IPv4Unspecified():
+			return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		case a.Bind == netip.IPv6Unspecified():
+			return netip.IPv6Loopback()
+		default:
 			return a.Bind
 		}
 	}

@@ -200,6 +200,21 @@ func TestPortsByFamily(t *testing.T) {
 	}
 }
 
+func TestPortsFromInside(t *testing.T) {
+	t.Parallel()
+	at := netip.MustParseAddr
+	p := loopback(t, PortsConfig{Addresses: []Address{
+		{Bind: netip.IPv4Unspecified(), Public: at("192.0.2.9")}, {Bind: at("fd00::9"), Public: at("2001:db8::9")},
+	}})
+	for public, want := range map[string]string{
+		"192.0.2.9": "127.0.0.1", "2001:db8::9": "fd00::9", "198.51.100.1": "198.51.100.1",
+	} {
+		if got := p.Inside(at(public)); got != at(want) {
+			t.Errorf("%s is reached from inside at %v, want %s", public, got, want)
+		}
+	}
+}
+
 func TestPortsRefuses(t *testing.T) {
 	t.Parallel()
 	v4 := netip.MustParseAddr("127.0.0.1")

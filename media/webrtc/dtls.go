@@ -37,12 +37,14 @@ func (a *association) run(ctx context.Context, r Remote) {
 	if err == nil {
 		err = conn.HandshakeContext(ctx)
 	}
-	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = ctx.Err() // stopped
-	}
 	var k *keys
-	if err == nil {
+	switch {
+	case err == nil:
 		k, err = keysOf(conn, r.Active)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = ErrSetUp
+	default:
+		err = errors.Join(ErrDTLS, err)
 	}
 	a.t.agreed(a, k, err)
 	if err == nil {

@@ -185,11 +185,12 @@ func (t *Transport) agreed(a *association, k *keys, err error) {
 	}
 	if err != nil {
 		t.c.Log.Info("DTLS failed", "peer", a.String(), "err", err)
-		t.lose(errors.Join(ErrDTLS, err))
+		t.lose(err)
 		return
 	}
 	t.ready = true
 	t.keys.Store(k)
+	t.c.Log.Debug("WebRTC is up", "peer", a.String(), "after", time.Since(t.since))
 	t.watch.Reset(t.c.Consent)
 }
 

@@ -35,6 +35,7 @@ func (b *backToBack) call(in *inbound, call *core.Call, plan *core.Plan, waves [
 		Edit:     func(out *sip.Builder, _ *b2bua.Target) { b.edge.cleanACK(out) },
 		Observer: &b2bObserver{edge: b.edge, callID: call.ID}, MaxDuration: b.edge.maxDuration(),
 	}
+	invite.Form = core.PlainRTP
 	if core.Browser(call.From.Network) {
 		invite.Form = core.WebRTC
 	}
