@@ -130,6 +130,28 @@ func TestBrowserHolds(t *testing.T) {
 	hears(t, a.Name(), bs.Said, a.Heard(t), voiceOfBrowser)
 }
 
+// TestBrowserPressesKeys has tones (RFC 4733) cross the bridge.
+func TestBrowserPressesKeys(t *testing.T) {
+	t.Parallel()
+	matrix(t, "jssip in chromium presses keys, baresip is told which")
+	s, page := startBridge(t)
+	says := Speak(t, aliceSays)
+	a := NewBrowser(t, s, page, user(alice, "wss"), says.File)
+	b := NewBaresip(t, s, user(bob, "udp"), says.File)
+	a.Register(t)
+	b.Register(t)
+	establish(t, a, b, uri(s, bob))
+	for _, key := range []string{"5", "#"} {
+		a.Press(t, key)
+		if got := b.AwaitTone(t); got != key {
+			t.Errorf("baresip was told %q, want %q", got, key)
+		}
+	}
+	a.HangUp(t)
+	a.AwaitIdle(t)
+	b.AwaitIdle(t)
+}
+
 // TestBrowserIsNotBridged has the operator forbid that media passes through the server.
 func TestBrowserIsNotBridged(t *testing.T) {
 	t.Parallel()

@@ -168,6 +168,12 @@ func (b *Browser) Resume(t testing.TB) {
 	b.await(t, "resume done")
 }
 
+// Press sends a tone (RFC 4733).
+func (b *Browser) Press(t testing.TB, key string) {
+	t.Helper()
+	b.tell(t, "press", map[string]string{"key": key})
+}
+
 // AwaitFailed waits until a call fails and gives the cause.
 func (b *Browser) AwaitFailed(t testing.TB) string {
 	t.Helper()

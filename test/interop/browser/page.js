@@ -31,6 +31,7 @@ window.phone = {
   hangup() { this.session.terminate(); },
   hold() { this.session.hold(); },
   resume() { this.session.unhold(); },
+  press({ key }) { this.session.sendDTMF(key, { transportType: 'RFC2833' }); },
 
   take(session, originator) {
     this.session = session;
