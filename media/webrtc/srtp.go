@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/pion/dtls/v3"
+	pion "github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
 
 	"parley/media/rtp"
@@ -27,11 +28,13 @@ func profiles() []dtls.SRTPProtectionProfile {
 // keys encrypt and decrypt. What comes in is decrypted by one goroutine, which sources belongs to.
 type keys struct {
 	in      *srtp.Context
+	inHead  pion.Header // to be used again
 	sources map[uint32]struct{}
 
-	mu     sync.Mutex
-	out    *srtp.Context
-	sealed []byte
+	mu      sync.Mutex
+	out     *srtp.Context
+	outHead pion.Header
+	sealed  []byte
 }
 
 // keysOf takes the keys out of a handshake; theirs are the client's if they are active.
@@ -86,7 +89,7 @@ func (k *keys) openRTP(dst, b []byte) ([]byte, bool) {
 	if !k.known(source) {
 		return nil, false
 	}
-	out, err := k.in.DecryptRTP(dst, b, nil)
+	out, err := k.in.DecryptRTP(dst, b, &k.inHead)
 	if err != nil {
 		return nil, false
 	}
@@ -111,7 +114,7 @@ func (k *keys) openRTCP(dst, b []byte) ([]byte, bool) {
 func (k *keys) sealRTP(b []byte, send func([]byte)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	out, err := k.out.EncryptRTP(k.sealed[:0], b, nil)
+	out, err := k.out.EncryptRTP(k.sealed[:0], b, &k.outHead)
 	if err == nil {
 		k.sealed = out
 		send(out)
