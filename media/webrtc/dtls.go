@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"time"
 
 	"github.com/pion/dtls/v3"
+	"github.com/pion/logging"
 	"github.com/pion/transport/v5/packetio"
 )
 
@@ -68,6 +70,8 @@ func (a *association) begin(r Remote) (*dtls.Conn, error) {
 			return verify(raw, r.Fingerprints)
 		}),
 		dtls.WithFlightInterval(200 * time.Millisecond),
+		// What fails is told by the error; what a peer sends shall write no log.
+		dtls.WithLoggerFactory(&logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}),
 	}
 	if !r.Active {
 		var options []dtls.ClientOption

@@ -271,7 +271,10 @@ func (b *Baresip) Kill(t testing.TB) {
 }
 
 // AwaitTone waits until the other end presses a key, and gives it.
-func (b *Baresip) AwaitTone(t testing.TB) string { t.Helper(); return b.awaitType(t, "CALL_DTMF_START").Param }
+func (b *Baresip) AwaitTone(t testing.TB) string {
+	t.Helper()
+	return b.awaitType(t, "CALL_DTMF_START").Param
+}
 
 // AwaitIdle waits until the call is over.
 func (b *Baresip) AwaitIdle(t testing.TB) { t.Helper(); b.AwaitClosed(t) }

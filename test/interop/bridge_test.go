@@ -2,6 +2,7 @@ package interop
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,10 @@ func TestBrowserAndPhone(t *testing.T) {
 	b := NewBaresip(t, s, user(bob, "udp"), bs.File)
 	a.Register(t)
 	b.Register(t)
+	if got := s.MustRun(t, "route", "explain", s.Address(alice), s.Address(bob)); !strings.Contains(got, "back-to-back") ||
+		!strings.Contains(got, "the caller speaks WebRTC") {
+		t.Errorf("the plan is explained as\n%s", got)
+	}
 	talksTo(t, s, a, b, a, b, uri(s, bob), as, bs)
 	talksTo(t, s, b, a, a, b, uri(s, alice), bs, as)
 }
