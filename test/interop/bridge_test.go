@@ -115,6 +115,22 @@ func TestBrowserAndPhoneRing(t *testing.T) {
 	}
 }
 
+// TestBrowsersThroughUs has all sound pass through the server by the operator's wish, also that of two browsers.
+func TestBrowsersThroughUs(t *testing.T) {
+	t.Parallel()
+	matrix(t, `with calls.anchor = "always", two jssip in chromium talk through the server`)
+	ap, bp := NewBrowserPage(t), NewBrowserPage(t)
+	s := start(t, map[string]string{
+		"web.origins": fmt.Sprintf("[%q, %q]", ap.Origin(), bp.Origin()), "calls.anchor": `"always"`,
+	})
+	as, bs := SpeakAfter(t, browserLead, aliceSays), SpeakAfter(t, browserLead, bobSays)
+	a := NewBrowser(t, s, ap, user(alice, "wss"), as.File)
+	b := NewBrowser(t, s, bp, user(bob, "wss"), bs.File)
+	a.Register(t)
+	b.Register(t)
+	talksTo(t, s, a, b, b, a, uri(s, bob), as, bs)
+}
+
 // TestBrowserHolds has each end hold and take up again; the sentence that the browser hears comes after it.
 func TestBrowserHolds(t *testing.T) {
 	t.Parallel()
