@@ -14,7 +14,7 @@ import (
 func (a *App) newLetters(chat *delivery.Delivery) *letters.Letters {
 	return letters.New(letters.Config{Server: "parley", Log: a.log}, letters.Ports{
 		Location: a.location, Sessions: a.sessions, Delivery: chat,
-		Available: a.offline.Available, Waiting: a.offline.Waiting,
+		Available: a.offline.Available, Waiting: a.offline.Waiting, First: a.offline.First,
 		Reach: a.sip.Reach, Layer: a.sip.Layer(),
 	})
 }

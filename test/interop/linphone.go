@@ -291,3 +291,20 @@ func (l *Linphone) Heard(t testing.TB) audio.Clip {
 	}
 	return heard
 }
+
+// Write sends a message to an address.
+func (l *Linphone) Write(t testing.TB, to, text string) {
+	t.Helper()
+	l.must(t, "message "+to+" "+text)
+}
+
+// AwaitText waits for a message from somebody's address; what else happens before is passed over.
+func (l *Linphone) AwaitText(t testing.TB, from, text string) {
+	t.Helper()
+	var told strings.Builder
+	harness.Eventually(t, fmt.Sprintf("%s gets %q from %s", l.process.Name, text, from), func() bool {
+		event := l.tell(t, "pop-event")
+		told.WriteString(event)
+		return strings.Contains(event, text) && strings.Contains(event, "sip:"+from)
+	})
+}

@@ -84,6 +84,8 @@ type Ports struct {
 	// Available is told of a phone that takes messages from now on; Waiting is how many there are for an account.
 	Available func(ctx context.Context, s *im.Session)
 	Waiting   func(owner jid.JID) int
+	// First is the first of those; it goes on waiting.
+	First func(ctx context.Context, owner jid.JID) *xmpp.Stanza
 	// Reach finds the way to a binding, and may connect to it.
 	Reach func(ctx context.Context, b core.Binding) (sip.Flow, bool)
 	Layer *transaction.Layer

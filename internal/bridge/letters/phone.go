@@ -224,6 +224,17 @@ func (p *phone) learn(can core.Ability) {
 	}
 }
 
+// chats says that the phone's device is available by XMPP too: it gets its messages there.
+func (p *phone) chats() bool {
+	p.l.mu.Lock()
+	device := p.bindings[0].Device
+	p.l.mu.Unlock()
+	return device != "" && slices.ContainsFunc(p.l.ports.Sessions.Of(p.jid()), func(s *im.Session) bool {
+		priority, available := s.Priority()
+		return available && priority >= 0 && s.Info().Device == device
+	})
+}
+
 // settle waits until the phone has the answer to its REGISTER, which is to come before anything else.
 func (p *phone) settle(ctx context.Context) {
 	p.l.mu.Lock()
@@ -294,7 +305,9 @@ func (p *phone) try(ctx context.Context) core.Ability {
 	}
 	p.l.mu.Unlock()
 	if first == nil {
-		return core.Unknown
+		if first = p.l.ports.First(ctx, p.jid().Bare()); first == nil {
+			return core.Unknown
+		}
 	}
 	switch p.send(ctx, first) {
 	case taken:

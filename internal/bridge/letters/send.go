@@ -31,7 +31,7 @@ const (
 // send brings a message to the phone, over the first of its bindings that is alive.
 func (p *phone) send(ctx context.Context, st *xmpp.Stanza) verdict {
 	st = received(st)
-	if st == nil || st.From() == p.jid() {
+	if st == nil || st.From() == p.jid() || p.chats() {
 		return taken
 	}
 	letter, ok := FromStanza(st)
@@ -69,7 +69,7 @@ func (l *Letters) deliver(ctx context.Context, b core.Binding, from jid.JID, let
 		return lost
 	}
 	parts := []string{letter.Text}
-	if flow.Network() == sip.UDP {
+	if flow.Network() == sip.UDP && letter.Type == "" {
 		parts = split(letter.Text, largest)
 	}
 	v := taken

@@ -61,6 +61,12 @@ func TestWhatASessionThatWantsNothingBackWritesToItsOwnAccountWaitsForAnother(t 
 	if fate != im.Waits {
 		t.Errorf("it is told %v", fate)
 	}
+	if first := s.offline.First(t.Context(), address("alice@example.org")); first == nil || first.Body() != "note" {
+		t.Errorf("the first that waits is %v", first)
+	}
+	if none := s.offline.First(t.Context(), address("carol@example.org")); none != nil {
+		t.Errorf("for who has none there waits %s", none.Text())
+	}
 	app := s.connect("alice@example.org/app", 0)
 	if got := app.only().Body(); got != "note" {
 		t.Errorf("the other session has %q", got)

@@ -1,0 +1,39 @@
+package letters
+
+import (
+	"testing"
+
+	"parley/sip"
+	"parley/sip/siptest"
+	"parley/xmpp"
+)
+
+// FuzzContent has an app say anything to a phone: what comes of it is one MESSAGE, or nothing.
+func FuzzContent(f *testing.F) {
+	f.Add("x", "text/html", "PGI+")
+	f.Add("", "a/b;c=\"\r\nEvil: yes\"", "YQ==")
+	f.Fuzz(func(t *testing.T, text, kind, content string) {
+		b := xmpp.NewBuilder(nil).Element("subject", "", text).Element("body", "", text)
+		b.Open("content", nsBody).Attr("type", kind).Text(content).Close()
+		st, err := xmpp.New(xmpp.Message, xmpp.Header{Type: "chat"}, b.String())
+		if err != nil {
+			return
+		}
+		l, ok := FromStanza(st)
+		if !ok {
+			return
+		}
+		req := sip.NewRequest(sip.MESSAGE, "sip:bob@example.org").
+			Set(sip.HeaderVia, "SIP/2.0/UDP 192.0.2.1;branch="+siptest.Branch()).Set(sip.HeaderMaxForwards, "70").
+			Set(sip.HeaderFrom, "<sip:alice@example.org>;tag=1").Set(sip.HeaderTo, "<sip:bob@example.org>").
+			Set(sip.HeaderCallID, "c").Set(sip.HeaderCSeq, "1 MESSAGE")
+		l.Write(req)
+		m, err := req.Message()
+		if err != nil {
+			t.Fatalf("%+v makes no MESSAGE: %v", l, err)
+		}
+		if wrong := m.Validate(); wrong != nil || m.GetName("Evil") != "" {
+			t.Errorf("the MESSAGE is\n%s\n%v", m.Text(), wrong)
+		}
+	})
+}
