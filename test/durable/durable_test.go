@@ -3,27 +3,19 @@ package durable
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"parley/sip/siptest"
 	"parley/test/harness"
 	"parley/xmpp"
 )
 
-func TestWhatWasAcknowledgedSurvivesTheServer(t *testing.T) {
-	t.Parallel()
-	survive(t, 8)
-}
-
 func TestSoakWhatWasAcknowledgedSurvivesTheServer(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("PARLEY_SOAK") == "" {
-		t.Skip("it takes minutes; PARLEY_SOAK=1 has it run")
-	}
-	survive(t, 100)
+	survive(t, siptest.Soak(8, 100))
 }
 
 // survive has two people write to bob while the server is killed again and again.
