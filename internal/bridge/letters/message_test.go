@@ -2,6 +2,7 @@ package letters
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -215,4 +216,15 @@ func TestALongTextIsSplit(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestTheMemoryOfMessagesHasABound(t *testing.T) {
+	t.Parallel()
+	var m memory
+	for i := range 3 * lately {
+		m.add(strconv.Itoa(i))
+	}
+	if len(m.keys) != lately || !m.has(strconv.Itoa(3*lately-1)) || !m.has(strconv.Itoa(2*lately)) || m.has("0") || m.has("") {
+		t.Errorf("it holds %d messages", len(m.keys))
+	}
 }

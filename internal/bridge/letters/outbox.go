@@ -1,6 +1,7 @@
 package letters
 
 import (
+	"slices"
 	"sync"
 
 	"parley/xmpp"
@@ -149,25 +150,27 @@ func (o *outbox) finish() {
 // goroutine at a time.
 type memory struct {
 	mu   sync.Mutex
-	keys [256]string
+	keys []string
 	next int
 }
+
+// lately is how many messages are remembered.
+const lately = 256
 
 func (m *memory) has(key string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, k := range m.keys {
-		if k == key {
-			return key != ""
-		}
-	}
-	return false
+	return key != "" && slices.Contains(m.keys, key)
 }
 
 func (m *memory) add(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keys[m.next%len(m.keys)] = key
+	if len(m.keys) < lately {
+		m.keys = append(m.keys, key)
+		return
+	}
+	m.keys[m.next%lately] = key
 	m.next++
 }
 
