@@ -65,7 +65,7 @@ func (u users) List(ctx context.Context, after core.Address, limit int) ([]admin
 		if err != nil {
 			return nil, err
 		}
-		out[i] = admin.User{Account: a, Phones: len(phones), Sessions: len(u.sessions.Of(address.JID(a.Address)))}
+		out[i] = admin.User{Account: a, Phones: len(phones), Sessions: len(u.apps(a.Address))}
 	}
 	return out, nil
 }
@@ -86,10 +86,17 @@ func (u users) Show(ctx context.Context, a core.Address) (admin.Details, error) 
 	for _, b := range bindings {
 		d.Phones = append(d.Phones, phone(b))
 	}
-	for _, s := range u.sessions.Of(address.JID(a)) {
+	for _, s := range u.apps(a) {
 		d.Sessions = append(d.Sessions, session(s))
 	}
 	return d, nil
+}
+
+// apps are an account's sessions but those that stand for its phones, which are shown as such.
+func (u users) apps(a core.Address) []*im.Session { return apps(u.sessions.Of(address.JID(a))) }
+
+func apps(all []*im.Session) []*im.Session {
+	return slices.DeleteFunc(slices.Clone(all), func(s *im.Session) bool { return s.Info().Phone })
 }
 
 func phone(b core.Binding) admin.Phone {
@@ -225,7 +232,7 @@ func (a *App) Status(ctx context.Context) (admin.Status, error) {
 		Version: Version(), Process: os.Getpid(), Started: a.started, Stopping: a.sip.Draining(),
 		Domains: a.cfg.Server.Domains, Data: a.cfg.Server.Data, Listening: a.Addresses(),
 		Certificate: admin.Certificate{SelfSigned: c.SelfSigned, Names: c.Names, Until: c.Until, Fingerprint: c.Fingerprint},
-		Accounts:    accounts, Devices: a.location.Count(), Sessions: a.sessions.Count(), Calls: a.sip.Calls(),
+		Accounts:    accounts, Devices: a.location.Count(), Sessions: len(apps(a.sessions.All())), Calls: a.sip.Calls(),
 		Connections: connections(transport.Connections, xmpp.Connections),
 		Counters: map[string]uint64{
 			"logins failed": xmpp.Failed,

@@ -125,7 +125,7 @@ func (u users) Devices(ctx context.Context, a core.Address) ([]admin.Device, err
 	for _, b := range bindings {
 		list = join(list, b.Device, byPassword(b), func(d *admin.Device) { d.Phone = true })
 	}
-	for _, s := range u.sessions.Of(address.JID(a)) {
+	for _, s := range u.apps(a) {
 		list = join(list, s.Info().Device, sessionByPassword(s), func(d *admin.Device) { d.Chat = true })
 	}
 	return list, nil
@@ -175,7 +175,7 @@ func (u users) RevokeDevice(ctx context.Context, a core.Address, id string) erro
 		return err
 	}
 	found := len(gone) > 0
-	for _, s := range u.sessions.Of(address.JID(a)) {
+	for _, s := range u.apps(a) {
 		if s.Info().Device == "" && sessionByPassword(s).ID == id {
 			s.End(&xmpp.StreamError{Condition: xmpp.StreamNotAuthorized, Text: "the device was signed out"})
 			found = true

@@ -33,6 +33,7 @@ type Info struct {
 	Mechanism string // by which it signed in
 	Device    string // whose token it signed in with, by its id; "" if it was no token
 	Since     time.Time
+	Phone     bool // it stands for a phone of another protocol, and is no app's
 }
 
 // Flag is something a session has asked for.

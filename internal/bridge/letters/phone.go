@@ -171,7 +171,7 @@ func (p *phone) info() im.Info {
 	b := p.bindings[0]
 	return im.Info{
 		Network: "SIP over " + b.Network, Encrypted: b.Network == "TLS" || b.Network == "WSS", Source: b.Source,
-		Mechanism: "Digest", Since: b.Since,
+		Mechanism: "Digest", Since: b.Since, Phone: true,
 	}
 }
 
