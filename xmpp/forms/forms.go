@@ -54,19 +54,6 @@ func Parse(e *xmpp.Element) *Form {
 	return f
 }
 
-// Of finds the form of a form type within an element, nil if there is none (xep0068#3.1).
-func Of(e *xmpp.Element, formType string) *Form {
-	if e == nil {
-		return nil
-	}
-	for _, c := range e.Children {
-		if f := Parse(c); f != nil && f.Value("FORM_TYPE") == formType {
-			return f
-		}
-	}
-	return nil
-}
-
 // Value is a field's first value, "" if it has none.
 func (f *Form) Value(name string) string {
 	if v := f.Values(name); len(v) > 0 {

@@ -25,14 +25,14 @@ func TestAFormComesBackAsItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := forms.Of(e, "some:form")
+	got := forms.Parse(e.Children[0])
 	if !reflect.DeepEqual(got, f) {
 		t.Errorf("%+v comes back as %+v", f, got)
 	}
 	if got.Value("many") != "1" || got.Value("none") != "" || got.Values("other") != nil {
 		t.Errorf("its values are %q, %q, %q", got.Value("many"), got.Value("none"), got.Values("other"))
 	}
-	if forms.Of(e, "other:form") != nil || forms.Of(nil, "") != nil || forms.Parse(e) != nil {
+	if forms.Parse(e) != nil {
 		t.Error("a form is found where there is none")
 	}
 	var none *forms.Form
