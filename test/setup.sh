@@ -1,5 +1,5 @@
 #!/bin/bash
-# Brings what the tests need: real phones and XMPP apps from Debian; from npm JsSIP, strophe.js,
+# Brings what the tests need: real phones and XMPP apps from Debian; from npm JsSIP, strophe.js, stanza,
 # @xmpp/client and the browser's remote control. As root on Debian it installs what is missing;
 # otherwise it says what that is, and fails.
 set -euo pipefail

@@ -189,6 +189,12 @@ func (b *Browser) Heard(t testing.TB) audio.Clip {
 	t.Helper()
 	b.tell(t, "recording", nil)
 	_, text := b.await(t, "recording done")
+	return recording(t, text)
+}
+
+// recording is what a page has heard (browser/ear.js).
+func recording(t testing.TB, text string) audio.Clip {
+	t.Helper()
 	bytes, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { open } from '../browser/page.mjs';
-import { tell, obey } from './lines.mjs';
+import { tell, obeyIn } from './lines.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const strophe = readFileSync(join(here, 'node_modules/strophe.js/dist/strophe.umd.cjs'), 'utf8');
@@ -19,14 +19,5 @@ const stop = async () => {
   process.exit(0);
 };
 process.on('SIGTERM', stop);
-
-// Whatever it is told, the page does.
-await obey(new Proxy({}, {
-  get: (_, name) => async (args) => {
-    const { refused, ...result } = await page.evaluate(([name, args]) => window.app[name](args).then(
-      (done) => done ?? {}, (e) => ({ refused: e.message ?? String(e) })), [name, args]);
-    if (refused) throw new Error(refused);
-    return result;
-  },
-}));
+await obeyIn(page);
 await stop();

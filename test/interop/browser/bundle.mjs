@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 
 export function bundle(folder, pkg, name) {
   const modules = new Map(); // file -> { id, source }
+  const instead = new Map(); // file -> the one that a browser gets in its place
 
   const visit = (file) => {
     if (modules.has(file)) return modules.get(file).id;
@@ -21,7 +22,8 @@ export function bundle(folder, pkg, name) {
   };
 
   const resolve = (wanted, from) => {
-    const path = wanted.startsWith('.') ? join(from, wanted) : packageMain(wanted);
+    const named = wanted.startsWith('.') ? join(from, wanted) : packageMain(wanted);
+    const path = instead.get(named) ?? named;
     for (const tried of [path, `${path}.js`, `${path}.json`, join(path, 'index.js')]) {
       if (existsSync(tried) && statSync(tried).isFile()) return tried;
     }
@@ -31,6 +33,9 @@ export function bundle(folder, pkg, name) {
   const packageMain = (wanted) => {
     const home = join(folder, 'node_modules', wanted);
     const about = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
+    for (const [file, other] of Object.entries(about.browser instanceof Object ? about.browser : {})) {
+      instead.set(join(home, file), join(home, other));
+    }
     const main = typeof about.browser === 'string' ? about.browser : about.main ?? 'index.js';
     return join(home, main);
   };

@@ -1,8 +1,5 @@
 // The phone inside the page: JsSIP, told what to do by the functions of window.phone, telling what
 // happens by window.emit.
-const audio = new Audio();
-audio.autoplay = true;
-
 window.phone = {
   // signIn asks for a token, as a page does that keeps no password.
   async signIn({ api, address, password }) {
@@ -35,41 +32,18 @@ window.phone = {
 
   take(session, originator) {
     this.session = session;
-    this.heard = [];
+    ear.begin();
     if (originator === 'remote') emit('incoming', session.remote_identity.uri.toString());
     session.on('progress', () => emit('progress'));
     session.on('confirmed', () => emit('confirmed'));
     session.on('failed', (e) => emit('failed', e.cause));
     session.on('ended', (e) => emit('ended', e.cause));
-    if (session.connection) this.listen(session.connection);
-    session.on('peerconnection', (e) => this.listen(e.peerconnection));
+    const listen = (connection) => connection.addEventListener('track', (e) => ear.listen(e.track));
+    if (session.connection) listen(session.connection);
+    session.on('peerconnection', (e) => listen(e.peerconnection));
   },
 
-  // A remote track gives samples only while an element plays it.
-  listen(connection) {
-    connection.addEventListener('track', (e) => {
-      const stream = new MediaStream([e.track]);
-      const heard = this.heard; // of this call
-      audio.srcObject = stream;
-      this.context?.close();
-      const context = this.context = new AudioContext({ sampleRate: 8000 });
-      const tap = context.createScriptProcessor(1024, 1, 1);
-      tap.onaudioprocess = (block) => heard.push(block.inputBuffer.getChannelData(0).slice());
-      context.createMediaStreamSource(stream).connect(tap);
-      tap.connect(context.destination);
-    });
-  },
-
-  // What was heard, as 16-bit samples in base64.
-  recording() {
-    const samples = this.heard.flatMap((block) => [...block]);
-    const bytes = new Uint8Array(2 * samples.length);
-    const view = new DataView(bytes.buffer);
-    samples.forEach((s, i) => view.setInt16(2 * i, Math.max(-1, Math.min(1, s)) * 32767, true));
-    let text = '';
-    bytes.forEach((b) => { text += String.fromCharCode(b); });
-    return btoa(text);
-  },
+  recording() { return ear.recording(); },
 };
 
 const media = { mediaConstraints: { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false }, video: false } };

@@ -25,3 +25,9 @@ export async function open({ port, script, args = [], emit }) {
   await page.goto(`http://127.0.0.1:${port}/`);
   return { page, close: () => browser.close() };
 }
+
+// speaking gives a browser a microphone that says what is in a file, from when it is opened.
+export const speaking = (speech) => [
+  '--autoplay-policy=no-user-gesture-required', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream',
+  `--use-file-for-fake-audio-capture=${speech}%noloop`,
+];

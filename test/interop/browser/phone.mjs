@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.mjs';
-import { open } from './page.mjs';
+import { open, speaking } from './page.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [port, speech] = process.argv.slice(2);
@@ -16,11 +16,8 @@ const tell = (event, detail = '') => console.log(JSON.stringify({ event, detail 
 
 const { page, close } = await open({
   port, emit: tell,
-  script: `${bundle(here, 'jssip', 'JsSIP')}\n${readFileSync(join(here, 'page.js'), 'utf8')}`,
-  args: [
-    '--autoplay-policy=no-user-gesture-required', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream',
-    `--use-file-for-fake-audio-capture=${speech}%noloop`,
-  ],
+  script: [bundle(here, 'jssip', 'JsSIP'), ...['ear.js', 'page.js'].map((name) => readFileSync(join(here, name), 'utf8'))].join('\n'),
+  args: speaking(speech),
 });
 await page.evaluate(() => window.JsSIP.debug.enable('JsSIP:Transport JsSIP:UA'));
 tell('ready');
