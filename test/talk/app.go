@@ -13,6 +13,7 @@ import (
 // app is a scripted XMPP app on a real socket. It has a connection while it is signed in.
 type app struct {
 	name, address, password, transport, resource string
+	mechanism                                    string // by which it signs in; the best there is if empty
 	*xmpptest.Client
 
 	lost    *xmpptest.Client // the connection that it lost
@@ -23,6 +24,8 @@ type app struct {
 }
 
 func (a *app) Name() string { return a.name }
+
+func (a *app) asApp() *app { return a }
 
 // apps is the kind of actor that an XMPP app is.
 func apps() kind {
@@ -43,11 +46,11 @@ func newApp(_ *play, m []string) Actor {
 
 // does makes a sentence of an app.
 func does(pattern string, do func(p *play, a *app, m []string)) sentence {
-	return sentence{whole(pattern), func(p *play, actor Actor, m []string) { do(p, actor.(*app), m) }}
+	return sentence{whole(pattern), func(p *play, actor Actor, m []string) { do(p, actor.(interface{ asApp() *app }).asApp(), m) }}
 }
 
 func appSentences() []sentence {
-	return slices.Concat(signingIn(), befriending(), beingThere(), chatting(), remembering(), blocking())
+	return slices.Concat(signingIn(), befriending(), beingThere(), chatting(), remembering(), blocking(), asking())
 }
 
 // full is the app's full address.
@@ -60,6 +63,8 @@ func (p *play) account(name string) string {
 		return f.address
 	case *phone:
 		return f.address
+	case *browser:
+		return f.chat.address
 	}
 	if !strings.Contains(name, "@") {
 		p.Fatalf("%s is neither an actor nor an address", name)
@@ -74,6 +79,8 @@ func (p *play) exactly(name string) string {
 		return f.full()
 	case *phone:
 		return f.address + "/*"
+	case *browser:
+		return f.chat.full()
 	}
 	return p.account(name)
 }
@@ -126,6 +133,11 @@ func signingIn() []sentence {
 			}
 			a.Enable(true)
 		}),
+		does(`has all that it wrote acknowledged`, func(p *play, a *app, _ []string) {
+			if has := a.RequestAck(); has != a.Sent() {
+				p.Fatalf("the server has %d of the %d stanzas that were sent", has, a.Sent())
+			}
+		}),
 		does(`resumes`, func(p *play, a *app, _ []string) { a.resume(p) }),
 		does(`tries to resume`, func(p *play, a *app, _ []string) {
 			a.connect(p)
@@ -140,7 +152,9 @@ func signingIn() []sentence {
 // enter signs in, and asks for the contacts.
 func (a *app) enter(p *play) {
 	a.connect(p)
-	a.Login(a.password, a.resource)
+	a.Prepare()
+	a.SignIn(a.mechanism, a.password)
+	a.Bind(a.resource)
 	a.listed = a.list("<query xmlns='" + nsRoster + "'/>")
 }
 
@@ -174,7 +188,11 @@ func condition(r *xmpptest.Received) string {
 // no sentence was about.
 func (a *app) nothingElse(p *play) {
 	for _, other := range p.actors {
-		if o, ok := other.(*app); ok && o != a && o.Client != nil && !o.Ended() && o.Client != o.lost {
+		o, ok := other.(*app)
+		if b, is := other.(*browser); is {
+			o, ok = b.chat, true
+		}
+		if ok && o != a && o.Client != nil && !o.Ended() && o.Client != o.lost {
 			o.synced()
 		}
 	}

@@ -2,7 +2,6 @@ package talk
 
 import (
 	"cmp"
-	"crypto/tls"
 	"regexp"
 	"slices"
 	"strconv"
@@ -27,9 +26,15 @@ type phone struct {
 	last     *sip.Message // the last message that it got
 	told     string       // the last description that it got: where it is to speak to
 	voice    *audio.Endpoint
+
+	token  string                // of a browser
+	engine func() *audio.Browser // makes what a browser's call needs; nil for other phones
+	web    *audio.Browser        // of the call it is in
 }
 
 func (f *phone) Name() string { return f.name }
+
+func (f *phone) asPhone() *phone { return f }
 
 // phones is the kind of actor that a SIP phone is.
 func phones() kind {
@@ -48,16 +53,15 @@ const behindNAT = "10.11.12.13"
 
 func newPhone(p *play, m []string) Actor {
 	f := &phone{name: m[1], address: m[2] + "@" + m[3], password: m[5]}
-	anyone := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} // the server's certificate is its own
 	switch m[7] {
 	case "UDP":
 		f.Peer = siptest.UDP(p, f.address, p.server.UDP.String())
 	case "TCP":
 		f.Peer = siptest.TCP(p, f.address, p.server.TCP.String())
 	case "TLS":
-		f.Peer = siptest.TLS(p, f.address, p.server.TLS.String(), anyone)
+		f.Peer = siptest.TLS(p, f.address, p.server.TLS.String(), anyone())
 	case "WSS":
-		f.Peer = siptest.WebSocket(p, f.address, "wss://"+p.server.HTTPS.String()+"/sip", anyone)
+		f.Peer = siptest.WebSocket(p, f.address, "wss://"+p.server.HTTPS.String()+"/sip", anyone())
 	}
 	f.Timeout = harness.Patience
 	voice, err := audio.NewEndpoint()
@@ -75,11 +79,11 @@ func newPhone(p *play, m []string) Actor {
 
 // said makes a sentence of a phone.
 func said(pattern string, do func(p *play, f *phone, m []string)) sentence {
-	return sentence{whole(pattern), func(p *play, a Actor, m []string) { do(p, a.(*phone), m) }}
+	return sentence{whole(pattern), func(p *play, a Actor, m []string) { do(p, a.(interface{ asPhone() *phone }).asPhone(), m) }}
 }
 
 func phoneSentences() []sentence {
-	return slices.Concat(registering(), calling(), beingCalled(), inACall(), speaking(), messaging(), looking())
+	return slices.Concat(registering(), calling(), beingCalled(), inACall(), holding(), speaking(), messaging(), looking())
 }
 
 func registering() []sentence {
@@ -122,7 +126,7 @@ func (p *play) callee(name string) string { return p.account(name) }
 func calling() []sentence {
 	return []sentence{
 		said(`calls (.+) in the name of (\S+)`, func(p *play, f *phone, m []string) {
-			f.dial(p.callee(m[1]), siptest.With(sip.HeaderFrom, "<sip:"+m[2]+">;tag="+siptest.Tag()))
+			f.dial(p, p.callee(m[1]), siptest.With(sip.HeaderFrom, "<sip:"+m[2]+">;tag="+siptest.Tag()))
 			f.prove()
 		}),
 		said(`calls (.+?)(?: with (Max-Forwards|Max-Breadth|Require) (\S+))?`, func(p *play, f *phone, m []string) {
@@ -133,7 +137,7 @@ func calling() []sentence {
 			f.Cancel(f.invite)
 			f.last = f.Expect("200 CANCEL")
 		}),
-		said(`sees ([1-6][0-9][0-9])`, func(p *play, f *phone, m []string) { f.sees(m[1]) }),
+		said(`sees ([1-6][0-9][0-9])`, func(p *play, f *phone, m []string) { f.sees(p, m[1]) }),
 	}
 }
 
@@ -142,16 +146,16 @@ func (f *phone) begin(p *play, to, header, value string) {
 	if header != "" {
 		edits = append(edits, siptest.WithName(header, value))
 	}
-	f.dial(p.callee(to), edits...)
+	f.dial(p, p.callee(to), append(edits, f.proof()...)...)
 	// With no hops or breadth left it is refused before it is asked who it is.
 	if f.password != "" && value != "0" {
 		f.prove()
 	}
 }
 
-func (f *phone) dial(to string, edits ...siptest.Edit) {
+func (f *phone) dial(p *play, to string, edits ...siptest.Edit) {
 	f.incoming, f.dialog = false, nil
-	f.invite = f.Invite(to, append([]siptest.Edit{siptest.WithSDP(f.voice.SDP("sendrecv", 1))}, edits...)...)
+	f.invite = f.Invite(to, append([]siptest.Edit{siptest.WithSDP(f.offers(p))}, edits...)...)
 	f.request = f.invite
 }
 
@@ -162,7 +166,7 @@ func (f *phone) prove() {
 }
 
 // sees waits for a response, and acknowledges that of an INVITE.
-func (f *phone) sees(status string) {
+func (f *phone) sees(p *play, status string) {
 	f.last = f.Expect(status)
 	f.described()
 	if f.last.Method() != sip.INVITE || f.last.Status() < 200 {
@@ -173,6 +177,7 @@ func (f *phone) sees(status string) {
 		return
 	}
 	f.begun().Ack()
+	f.isAnswered(p)
 }
 
 // begun is the dialog of the call, which may be an early one.
@@ -196,8 +201,8 @@ func beingCalled() []sentence {
 		}),
 		said(`gets the call`, func(_ *play, f *phone, _ []string) { f.takeCall() }),
 		said(`sends the call back`, func(_ *play, f *phone, _ []string) { f.sendBack() }),
-		said(`answers`, func(_ *play, f *phone, _ []string) {
-			f.dialog = f.Dialog(f.invite, f.Respond(f.invite, 200, siptest.WithSDP(f.voice.SDP("sendrecv", 1))))
+		said(`answers`, func(p *play, f *phone, _ []string) {
+			f.dialog = f.Dialog(f.invite, f.Respond(f.invite, 200, siptest.WithSDP(f.answers(p))))
 		}),
 		said(`refuses with ([3-6][0-9][0-9])`, func(_ *play, f *phone, m []string) {
 			f.Respond(f.invite, number(m[1]))
@@ -243,15 +248,20 @@ func inACall() []sentence {
 	return []sentence{
 		said(`hangs up`, func(_ *play, f *phone, _ []string) { f.request = f.dialog.Bye() }),
 		said(`is hung up on`, func(_ *play, f *phone, _ []string) { f.answerNext("BYE") }),
-		said(`puts the call on hold`, func(_ *play, f *phone, _ []string) { f.offer("sendonly", 2) }),
-		said(`takes the call up again`, func(_ *play, f *phone, _ []string) { f.offer("sendrecv", 3) }),
-		said(`is put on hold`, func(p *play, f *phone, _ []string) { f.isOffered(p, "sendonly", "recvonly") }),
-		said(`is taken up again`, func(p *play, f *phone, _ []string) { f.isOffered(p, "sendrecv", "sendrecv") }),
 		said(`has its answer acknowledged`, func(_ *play, f *phone, _ []string) { f.last = f.Expect("ACK") }),
 		said(`sends (INFO|UPDATE|OPTIONS|MESSAGE|PRACK|REFER) in the call`, func(_ *play, f *phone, m []string) {
 			f.request = f.begun().Request(sip.Method(m[1]), f.needs(m[1])...)
 		}),
 		said(`gets (INFO|UPDATE|OPTIONS|MESSAGE|PRACK|REFER) in the call and agrees`, func(_ *play, f *phone, m []string) { f.answerNext(m[1]) }),
+	}
+}
+
+func holding() []sentence {
+	return []sentence{
+		said(`puts the call on hold`, func(_ *play, f *phone, _ []string) { f.offer("sendonly", 2) }),
+		said(`takes the call up again`, func(_ *play, f *phone, _ []string) { f.offer("sendrecv", 3) }),
+		said(`is put on hold`, func(p *play, f *phone, _ []string) { f.isOffered(p, "sendonly", "recvonly") }),
+		said(`is taken up again`, func(p *play, f *phone, _ []string) { f.isOffered(p, "sendrecv", "sendrecv") }),
 	}
 }
 

@@ -30,7 +30,7 @@ type sentence struct {
 }
 
 // kinds is the list of all actors there are.
-func kinds() []kind { return []kind{phones(), apps()} }
+func kinds() []kind { return []kind{phones(), apps(), browsers()} }
 
 // play is a dialogue being played.
 type play struct {
@@ -40,6 +40,7 @@ type play struct {
 	server *harness.Server
 	actors map[string]Actor
 	knows  map[string][]sentence
+	shown  string // what the operator was shown last
 }
 
 // perform plays a script from start to end.

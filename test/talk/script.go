@@ -1,4 +1,4 @@
-// Package talk plays dialogues: plain text files in which actors, phones so far, do things to each
+// Package talk plays dialogues: plain text files in which phones, apps and browsers do things to each
 // other through the real server. README.md explains the language. It needs no Go to be read or
 // written; a new sentence is one entry in a list, and another kind of actor is one more list.
 package talk

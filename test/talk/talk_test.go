@@ -52,7 +52,7 @@ func TestSentencesAreExplained(t *testing.T) {
 	if len(scripts) < 50 {
 		t.Errorf("only %d sentences are read", len(scripts))
 	}
-	for _, s := range slices.Concat(stage(), phoneSentences(), appSentences()) {
+	for _, s := range slices.Concat(stage(), phoneSentences(), appSentences(), browserSentences()) {
 		if !used[s.pattern.String()] {
 			t.Errorf("no script says %s", s.pattern)
 		}

@@ -148,3 +148,51 @@ func TestEndpointsTalk(t *testing.T) {
 		t.Errorf("similarity %.3f of what was heard", got)
 	}
 }
+
+func TestBrowsersTalk(t *testing.T) {
+	t.Parallel()
+	alice, bob := browser(t), browser(t)
+	offer, err := alice.Offer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := bob.Answer(offer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.Answered(answer); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for !alice.Connected() || !bob.Connected() {
+		if time.Now().After(deadline) {
+			t.Fatal("they are not connected")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	said := Sweep(1)
+	alice.Play(said.Padded(0.2, 0.5))
+	for bob.Heard().Seconds() < 1.4 {
+		if time.Now().After(deadline) {
+			t.Fatalf("only %.1f s are heard", bob.Heard().Seconds())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := Similarity(said, bob.Heard()); got < Alike {
+		t.Errorf("what is heard is %.2f like what was said", got)
+	}
+}
+
+func browser(t *testing.T) *Browser {
+	t.Helper()
+	b, err := NewBrowser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}

@@ -17,6 +17,14 @@ const (
 	payloadPCM = 0 // PCMU, rfc3551#6
 )
 
+// hearing keeps what is received.
+type hearing struct {
+	mu    sync.Mutex
+	heard []int16
+	first uint32 // the timestamp at which heard begins
+	any   bool
+}
+
 // Endpoint is one end of a telephone call's media: it sends a clip as G.711 and keeps what it
 // receives.
 type Endpoint struct {
@@ -24,11 +32,7 @@ type Endpoint struct {
 	Host string
 
 	conn *net.UDPConn
-
-	mu    sync.Mutex
-	heard []int16
-	first uint32 // the timestamp at which heard begins
-	any   bool
+	hearing
 
 	stop chan struct{}
 	once sync.Once
@@ -91,45 +95,43 @@ func (e *Endpoint) listen() {
 		if err != nil {
 			return
 		}
-		e.take(b[:n])
+		if p := b[:n]; len(p) > rtpHeader && p[0]>>6 == 2 && p[1]&0x7f == payloadPCM && p[0]&0x3f == 0 {
+			e.take(binary.BigEndian.Uint32(p[4:]), p[rtpHeader:])
+		}
 	}
 }
 
 // take puts a packet's samples where its timestamp says, so that loss is silence.
-func (e *Endpoint) take(p []byte) {
-	if len(p) <= rtpHeader || p[0]>>6 != 2 || p[1]&0x7f != payloadPCM || p[0]&0x3f != 0 {
-		return
+func (h *hearing) take(stamp uint32, payload []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.any {
+		h.first, h.any = stamp, true
 	}
-	stamp := binary.BigEndian.Uint32(p[4:])
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.any {
-		e.first, e.any = stamp, true
-	}
-	at := int(int32(stamp - e.first))
+	at := int(int32(stamp - h.first))
 	if at < 0 || at > 8000*120 {
 		return
 	}
-	if need := at + len(p) - rtpHeader; need > len(e.heard) {
-		e.heard = append(e.heard, make([]int16, need-len(e.heard))...)
+	if need := at + len(payload); need > len(h.heard) {
+		h.heard = append(h.heard, make([]int16, need-len(h.heard))...)
 	}
-	for i, b := range p[rtpHeader:] {
-		e.heard[at+i] = muDecode(b)
+	for i, b := range payload {
+		h.heard[at+i] = muDecode(b)
 	}
 }
 
 // Heard is what has been received so far.
-func (e *Endpoint) Heard() Clip {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return Clip{Rate: 8000, Samples: append([]int16(nil), e.heard...)}
+func (h *hearing) Heard() Clip {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Clip{Rate: 8000, Samples: append([]int16(nil), h.heard...)}
 }
 
 // Forget drops what has been received so far.
-func (e *Endpoint) Forget() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.heard, e.any = nil, false
+func (h *hearing) Forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.heard, h.any = nil, false
 }
 
 // Close ends sending and listening.
