@@ -189,19 +189,18 @@ func (b *Browser) Heard(t testing.TB) audio.Clip {
 	t.Helper()
 	b.tell(t, "recording", nil)
 	_, text := b.await(t, "recording done")
-	return recording(t, text)
-}
-
-// recording is what a page has heard (browser/ear.js).
-func recording(t testing.TB, text string) audio.Clip {
-	t.Helper()
-	bytes, err := base64.StdEncoding.DecodeString(text)
+	samples, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := audio.Clip{Rate: 8000, Samples: make([]int16, len(bytes)/2)}
+	return clip(samples)
+}
+
+// clip is what a page has heard (browser/ear.js).
+func clip(samples []byte) audio.Clip {
+	c := audio.Clip{Rate: 8000, Samples: make([]int16, len(samples)/2)}
 	for i := range c.Samples {
-		c.Samples[i] = int16(binary.LittleEndian.Uint16(bytes[2*i:]))
+		c.Samples[i] = int16(binary.LittleEndian.Uint16(samples[2*i:]))
 	}
 	return c
 }

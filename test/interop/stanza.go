@@ -2,6 +2,8 @@ package interop
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -139,5 +141,11 @@ func (a *Stanza) State(t testing.TB) string { t.Helper(); return a.do(t, "state"
 // Heard asks for the recording of the last call.
 func (a *Stanza) Heard(t testing.TB) audio.Clip {
 	t.Helper()
-	return recording(t, a.do(t, "recording", nil)["sound"])
+	file := filepath.Join(t.TempDir(), "heard")
+	a.do(t, "recording", happening{"file": file})
+	samples, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clip(samples)
 }

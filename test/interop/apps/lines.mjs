@@ -19,14 +19,14 @@ export async function obey(app) {
   }
 }
 
-// obeyIn has a page do whatever the lines say, by the functions of its window.app.
-export function obeyIn(page) {
-  return obey(new Proxy({}, {
-    get: (_, name) => async (args) => {
+// obeyIn has a page do whatever the lines say, by the functions of its window.app, but what own has functions for.
+export function obeyIn(page, own = {}) {
+  return obey(new Proxy(own, {
+    get: (_, name) => own[name] ?? (async (args) => {
       const { refused, ...result } = await page.evaluate(([name, args]) => window.app[name](args).then(
         (done) => done ?? {}, (e) => ({ refused: e.error?.condition ?? e.message ?? String(e) })), [name, args]);
       if (refused) throw new Error(refused);
       return result;
-    },
+    }),
   }));
 }

@@ -75,5 +75,4 @@ window.app = {
   async mute() { await calls.mute(); },
   async unmute() { await calls.unmute(); },
   async state() { return calls.state(); },
-  async recording() { return { sound: ear.recording() }; },
 };

@@ -1,7 +1,7 @@
 // An XMPP app that calls, made of stanza in a page of Chromium; lines.mjs says how it is steered.
 //
 //   node stanza.mjs PORT SPEECH.wav    the page's port on 127.0.0.1, and what it says
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from '../browser/bundle.mjs';
@@ -21,5 +21,8 @@ const stop = async () => {
   process.exit(0);
 };
 process.on('SIGTERM', stop);
-await obeyIn(page);
+await obeyIn(page, {
+  // A recording is too long for a line, which other output might get between.
+  async recording({ file }) { writeFileSync(file, Buffer.from(await page.evaluate(() => ear.recording()), 'base64')); },
+});
 await stop();
