@@ -19,15 +19,15 @@ func FuzzContent(f *testing.F) {
 		if err != nil {
 			return
 		}
-		l, ok := FromStanza(st)
-		if !ok {
+		l := FromStanza(st)
+		if !l.Says() {
 			return
 		}
 		req := sip.NewRequest(sip.MESSAGE, "sip:bob@example.org").
 			Set(sip.HeaderVia, "SIP/2.0/UDP 192.0.2.1;branch="+siptest.Branch()).Set(sip.HeaderMaxForwards, "70").
 			Set(sip.HeaderFrom, "<sip:alice@example.org>;tag=1").Set(sip.HeaderTo, "<sip:bob@example.org>").
 			Set(sip.HeaderCallID, "c").Set(sip.HeaderCSeq, "1 MESSAGE")
-		l.Write(req)
+		l.Write(req, Envelope{From: "sip:alice@example.org", To: "sip:bob@example.org", CPIM: true})
 		m, err := req.Message()
 		if err != nil {
 			t.Fatalf("%+v makes no MESSAGE: %v", l, err)

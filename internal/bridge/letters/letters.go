@@ -3,12 +3,9 @@ package letters
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -100,6 +97,7 @@ type Letters struct {
 	mu       sync.Mutex
 	accounts map[core.Address][]*phone // those that are bound
 	changed  map[core.Address]struct{} // those to be looked at
+	typing   map[typist]func()         // stops the clock of who types on a phone
 	wake     chan struct{}
 
 	ctx     context.Context // of what is on its way; over when Run is
@@ -112,7 +110,7 @@ type Letters struct {
 func New(c Config, p Ports) *Letters {
 	l := &Letters{
 		c: c.withDefaults(), ports: p, own: "." + rand.Text(), accounts: map[core.Address][]*phone{},
-		changed: map[core.Address]struct{}{}, wake: make(chan struct{}, 1),
+		changed: map[core.Address]struct{}{}, typing: map[typist]func(){}, wake: make(chan struct{}, 1),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	return l
@@ -123,22 +121,27 @@ func (l *Letters) Message(ctx context.Context, call *core.Call, f sip.Flow, req 
 	if strings.HasSuffix(req.CallID(), l.own) {
 		return req.Response(482, "") // rfc3261#8.2.2.2: we have sent it ourselves
 	}
-	letter, err := FromSIP(req)
+	letter, shown, err := FromSIP(req)
 	if err != nil {
 		return refusal(req, err)
 	}
-	from, session, err := l.sender(call.From, f)
+	from, p, err := l.sender(call.From, f)
 	if err != nil {
 		return req.Response(400, "Bad From")
 	}
-	st, err := letter.Stanza(from, recipient(call), identity(req))
-	if err != nil {
-		l.c.Log.Error("a MESSAGE makes no stanza", "call", req.CallID(), "err", err)
-		return req.Response(500, "")
+	if p != nil {
+		p.shows(shown)
+		letter = p.adds(letter)
 	}
-	fate, err := l.ports.Delivery.Submit(ctx, session, st)
+	if letter.Empty() { // a notice that nobody waits for
+		return req.Response(200, "")
+	}
+	fate, err := l.pass(ctx, p, from, recipient(call), letter)
 	if err != nil {
 		return l.explain(req, err)
+	}
+	if p != nil && letter.Wants.Has(Processed) {
+		l.begin(func() { p.processed(address.JID(call.To), letter, fate) })
 	}
 	if fate == im.Waits {
 		return req.Response(202, "") // rfc3428#7
@@ -146,14 +149,47 @@ func (l *Letters) Message(ctx context.Context, call *core.Call, f sip.Flow, req 
 	return req.Response(200, "")
 }
 
-// sender is who a MESSAGE is from, and the phone's session if it has one.
-func (l *Letters) sender(c core.Caller, f sip.Flow) (jid.JID, *im.Session, error) {
+// pass hands on what somebody says; p is nil if it is no phone that is bound. A notice is handed on once.
+func (l *Letters) pass(ctx context.Context, p *phone, from, to jid.JID, letter Letter) (im.Fate, error) {
+	st, err := letter.Stanza(from, to)
+	if err != nil {
+		return im.Refused, err
+	}
+	if p == nil {
+		return l.ports.Delivery.Submit(ctx, nil, st)
+	}
+	key := keyOfNotice(to, letter.Notice)
+	if letter.Notice.Stage != 0 && !p.said.once(key) {
+		return im.Handed, nil
+	}
+	fate, err := l.ports.Delivery.Submit(ctx, p.session(), st)
+	if err != nil {
+		p.said.drop(key) // it may be said again
+		return fate, err
+	}
+	l.types(p, to, letter)
+	return fate, nil
+}
+
+// processed tells a phone that the server has its message (rfc5438#8.1).
+func (p *phone) processed(to jid.JID, letter Letter, fate im.Fate) {
+	n := Notice{Processed, letter.ID}
+	if fate == im.Waits {
+		n.Stage = Stored
+	}
+	if _, needs := n.form(); p.speaks(needs) {
+		p.utter(to, Letter{Notice: n}, needs)
+	}
+}
+
+// sender is who a MESSAGE is from, and the phone if it is bound.
+func (l *Letters) sender(c core.Caller, f sip.Flow) (jid.JID, *phone, error) {
 	if !c.Known {
 		from, err := jid.New(c.Address.Local, c.Address.Domain, "")
 		return from, nil, err
 	}
-	if p, s := l.using(c.Address, f.ID()); p != nil {
-		return p.jid(), s, nil
+	if p := l.using(c.Address, f.ID()); p != nil {
+		return p.jid(), p, nil
 	}
 	return address.JID(c.Address), nil, nil
 }
@@ -176,24 +212,19 @@ func recipient(call *core.Call) jid.JID {
 // unescape takes the %-escapes of a parameter away.
 func unescape(s string) string { return sip.URI{User: s}.UnescapedUser() }
 
-// identity is the same for each copy of a MESSAGE, also one that is sent again after a restart.
-func identity(req *sip.Message) string {
-	seq, _ := req.CSeq()
-	sum := sha256.Sum256([]byte(req.CallID() + "\x00" + req.FromTag() + "\x00" + strconv.FormatUint(uint64(seq), 10)))
-	return hex.EncodeToString(sum[:12])
-}
-
 // refusal is the answer to a body that can't be kept.
 func refusal(req *sip.Message, err error) *sip.Builder {
 	switch {
 	case errors.Is(err, errEmpty):
 		return req.Response(400, "Message Has No Body")
+	case errors.Is(err, errSyntax):
+		return req.Response(400, "Message Body Can't Be Read")
 	case errors.Is(err, errLong):
 		return req.Response(413, "")
 	case errors.Is(err, errEncoding):
-		return req.Response(415, "").Set(sip.HeaderAcceptEncoding, "identity") // rfc3261#21.4.13
+		return req.Response(415, "").Set(sip.HeaderAcceptEncoding, "identity, deflate, gzip") // rfc3261#21.4.13
 	}
-	return req.Response(415, "").Set(sip.HeaderAccept, "text/plain, */*")
+	return req.Response(415, "").Set(sip.HeaderAccept, "text/plain, message/cpim, */*")
 }
 
 // retry is when it may be tried again what can't be stored now.
@@ -225,7 +256,7 @@ func (l *Letters) explain(req *sip.Message, err error) *sip.Builder {
 // said whether it takes messages is asked then.
 func (l *Letters) Arrived(owner jid.JID, st *xmpp.Stanza) {
 	a, err := address.FromJID(owner)
-	if err != nil {
+	if err != nil || !FromStanza(st).Says() { // no phone is asked for a word's sake
 		return
 	}
 	l.mu.Lock()
@@ -297,6 +328,10 @@ func (l *Letters) close() {
 		all = append(all, list...)
 	}
 	clear(l.accounts)
+	for _, stop := range l.typing {
+		stop()
+	}
+	clear(l.typing)
 	l.mu.Unlock()
 	for _, p := range all {
 		p.leave()
@@ -315,18 +350,24 @@ func (l *Letters) begin(f func()) bool {
 	return true
 }
 
-// using is the phone that uses a flow, and its session if it has one.
-func (l *Letters) using(a core.Address, flow string) (*phone, *im.Session) {
+// using is the phone that uses a flow.
+func (l *Letters) using(a core.Address, flow string) *phone {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range l.accounts[a] {
-		if !slices.ContainsFunc(p.bindings, func(b core.Binding) bool { return b.Flow == flow }) {
-			continue
+		if slices.ContainsFunc(p.bindings, func(b core.Binding) bool { return b.Flow == flow }) {
+			return p
 		}
-		if p.out == nil {
-			return p, nil
-		}
-		return p, p.out.session
 	}
-	return nil, nil
+	return nil
+}
+
+// session is nil while the phone is none.
+func (p *phone) session() *im.Session {
+	p.l.mu.Lock()
+	defer p.l.mu.Unlock()
+	if p.out == nil {
+		return nil
+	}
+	return p.out.session
 }

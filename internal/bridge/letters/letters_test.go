@@ -365,7 +365,8 @@ func TestWhatAPhoneHears(t *testing.T) {
 		{"the sender has blocked him", im.Refused, refused(xmpp.NotAcceptable), nil, 403},
 		{"a fault", im.Refused, refused(xmpp.InternalServerError), nil, 500},
 		{"too long", im.Handed, nil, siptest.WithBody("text/plain", string(make([]byte, maxBody+1))), 413},
-		{"encoded", im.Handed, nil, siptest.With(sip.HeaderContentEncoding, "gzip"), 415},
+		{"encoded", im.Handed, nil, siptest.With(sip.HeaderContentEncoding, "br"), 415},
+		{"not what it says", im.Handed, nil, siptest.WithBody("message/cpim", "x"), 400},
 		{"nothing", im.Handed, nil, siptest.WithBody("", ""), 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {

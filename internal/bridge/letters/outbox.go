@@ -23,8 +23,9 @@ type outbox struct {
 }
 
 type item struct {
-	st   *xmpp.Stanza
-	done func(bool)
+	st     *xmpp.Stanza
+	letter Letter
+	done   func(bool)
 }
 
 // maxQueued is how many bytes may be on their way to a phone.
@@ -40,18 +41,37 @@ func (o *outbox) Send(st *xmpp.Stanza, done func(bool)) {
 		go done(st.Kind() != xmpp.IQ)
 		return
 	}
+	in := received(st)
+	if in == nil || in.From() == o.phone.jid() {
+		go done(true)
+		return
+	}
+	letter := FromStanza(in)
+	if letter.Empty() {
+		go done(true)
+		return
+	}
+	o.put(item{in, letter, done})
+}
+
+// put queues a letter. A word that there is no room for is lost: it ends nothing.
+func (o *outbox) put(i item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if !i.letter.Says() && len(o.queue) >= o.phone.l.c.Queue/2 {
+		go i.done(true)
+		return
+	}
 	full := len(o.queue) >= o.phone.l.c.Queue || o.bytes >= maxQueued
 	if o.ended || full {
-		go done(false)
+		go i.done(false)
 		if full {
 			o.fail()
 		}
 		return
 	}
-	o.queue = append(o.queue, item{st, done})
-	o.bytes += len(st.Text())
+	o.queue = append(o.queue, i)
+	o.bytes += len(i.st.Text())
 	if !o.sending {
 		o.sending = o.phone.l.begin(o.run)
 	}
@@ -91,7 +111,7 @@ func (o *outbox) run() {
 		if !ok {
 			return
 		}
-		switch o.phone.send(o.phone.l.ctx, next.st) {
+		switch o.phone.send(o.phone.l.ctx, next.st, next.letter) {
 		case taken:
 			o.phone.works()
 			next.done(true)
@@ -146,8 +166,7 @@ func (o *outbox) finish() {
 	})
 }
 
-// memory holds which messages a phone has had lately, so that one that reaches it in two ways is shown once. It is for one
-// goroutine at a time.
+// memory holds which messages a phone has had lately, so that one that reaches it in two ways is shown once.
 type memory struct {
 	mu   sync.Mutex
 	keys []string
@@ -163,9 +182,33 @@ func (m *memory) has(key string) bool {
 	return key != "" && slices.Contains(m.keys, key)
 }
 
+// once is true the first time.
+func (m *memory) once(key string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if slices.Contains(m.keys, key) {
+		return false
+	}
+	m.put(key)
+	return true
+}
+
+// drop forgets a key.
+func (m *memory) drop(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if at := slices.Index(m.keys, key); at >= 0 {
+		m.keys[at] = ""
+	}
+}
+
 func (m *memory) add(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.put(key)
+}
+
+func (m *memory) put(key string) {
 	if len(m.keys) < lately {
 		m.keys = append(m.keys, key)
 		return

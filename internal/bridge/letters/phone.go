@@ -32,6 +32,11 @@ type phone struct {
 	rests  time.Time
 	wake   func() // stops the clock that ends its rest
 	had    memory
+
+	speech  Speech                // what it has shown that it speaks
+	typists map[jid.JID]time.Time // of whom it was told that they type
+	told    memory                // notices that it was told
+	said    memory                // notices that others were told by it
 }
 
 // deviceOf is what makes two bindings one device.
@@ -282,6 +287,9 @@ func (p *phone) capability(ctx context.Context) (can core.Ability, there bool) {
 	p.settle(ctx)
 	for _, b := range p.ways() {
 		status, resp := p.l.options(ctx, b)
+		if resp != nil && status < 300 {
+			p.shows(accepted(resp))
+		}
 		switch {
 		case unreachable(status):
 			continue
@@ -305,11 +313,11 @@ func (p *phone) try(ctx context.Context) core.Ability {
 	}
 	p.l.mu.Unlock()
 	if first == nil {
-		if first = p.l.ports.First(ctx, p.jid().Bare()); first == nil {
+		if first = p.l.ports.First(ctx, p.jid().Bare()); first == nil || !FromStanza(first).Says() {
 			return core.Unknown
 		}
 	}
-	switch p.send(ctx, first) {
+	switch p.send(ctx, first, FromStanza(first)) {
 	case taken:
 		return core.Able
 	case never:

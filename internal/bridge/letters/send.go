@@ -29,27 +29,38 @@ const (
 )
 
 // send brings a message to the phone, over the first of its bindings that is alive.
-func (p *phone) send(ctx context.Context, st *xmpp.Stanza) verdict {
-	st = received(st)
-	if st == nil || st.From() == p.jid() || p.chats() {
+func (p *phone) send(ctx context.Context, st *xmpp.Stanza, letter Letter) verdict {
+	if p.chats() {
 		return taken
 	}
-	letter, ok := FromStanza(st)
+	if !letter.Says() {
+		return p.word(st, letter)
+	}
 	key := p.keyOf(st)
-	if !ok || p.had.has(key) {
+	if p.had.has(key) {
 		return taken
 	}
-	p.settle(ctx)
-	v := lost
-	for _, b := range p.ways() {
-		if v = p.l.deliver(ctx, b, st.From(), letter); v != lost {
-			break
-		}
-	}
+	v := p.reach(ctx, st.From(), letter)
 	if v == taken || v == refused {
 		p.had.add(key)
+		p.sees(st.From().Bare(), false) // who has written types no longer (rfc3994#3.2)
+	}
+	if v == taken {
+		p.confirm(st, letter)
 	}
 	return v
+}
+
+// reach sends a letter over the first of the phone's bindings that is alive.
+func (p *phone) reach(ctx context.Context, from jid.JID, letter Letter) verdict {
+	p.settle(ctx)
+	cpim := p.speaks(speaksCPIM)
+	for _, b := range p.ways() {
+		if v := p.l.deliver(ctx, b, from, letter, cpim); v != lost {
+			return v
+		}
+	}
+	return lost
 }
 
 // works notes that the phone is there.
@@ -59,24 +70,25 @@ func (p *phone) works() {
 	p.failed = 0
 }
 
-// largest is how much text goes into a datagram: what holds it is to stay below 1300 bytes (rfc3428#8).
-const largest = 700
+// largest is how much text goes into a datagram: what holds it is to stay below 1300 bytes (rfc3428#8). CPIM takes its part.
+const largest, largestWrapped = 700, 400
 
 // deliver sends a letter over a binding, in parts if it has to.
-func (l *Letters) deliver(ctx context.Context, b core.Binding, from jid.JID, letter Letter) verdict {
+func (l *Letters) deliver(ctx context.Context, b core.Binding, from jid.JID, letter Letter, cpim bool) verdict {
 	flow, ok := l.ports.Reach(ctx, b)
 	if !ok {
 		return lost
 	}
-	parts := []string{letter.Text}
-	if flow.Network() == sip.UDP && letter.Type == "" {
-		parts = split(letter.Text, largest)
-	}
+	e := Envelope{From: uri(from), To: uriOf(b.Account), Now: l.c.Now(), CPIM: cpim}
 	v := taken
-	for _, text := range parts {
-		part := letter
-		part.Text = text
-		req, err := l.request(sip.MESSAGE, flow, b, from, part.Write)
+	for _, part := range l.parts(flow, letter, cpim) {
+		e.ID = rand.Text()
+		req, err := l.request(sip.MESSAGE, flow, b, from, func(b *sip.Builder) {
+			part.Write(b, e)
+			if ticket := part.ticket(); ticket != "" && !cpim {
+				b.Set(sip.HeaderCallID, ticket+"."+rand.Text()+l.own)
+			}
+		})
 		if err != nil {
 			l.c.Log.Error("a message makes no MESSAGE", "account", b.Account.String(), "err", err)
 			return refused
@@ -88,6 +100,24 @@ func (l *Letters) deliver(ctx context.Context, b core.Binding, from jid.JID, let
 		}
 	}
 	return v
+}
+
+// parts are what a letter becomes that does not fit into a datagram. Notices are wanted of the last one: who has that has all.
+func (l *Letters) parts(flow sip.Flow, letter Letter, cpim bool) (parts []Letter) {
+	size := largest
+	if cpim {
+		size = largestWrapped
+	}
+	if flow.Network() != sip.UDP || letter.Type != "" || len(letter.Text) <= size {
+		return []Letter{letter}
+	}
+	for _, text := range split(letter.Text, size) {
+		part := letter
+		part.Text, part.Wants = text, 0
+		parts = append(parts, part)
+	}
+	parts[len(parts)-1].Wants = letter.Wants
+	return parts
 }
 
 // judge says what a status means for the message and the phone.
@@ -134,7 +164,7 @@ func (l *Letters) request(m sip.Method, flow sip.Flow, to core.Binding, from jid
 		Set(sip.HeaderVia, dialog.Via(flow)).
 		Set(sip.HeaderMaxForwards, "70").
 		Set(sip.HeaderFrom, "<"+uri(from)+">;tag="+transaction.NewTag()).
-		Set(sip.HeaderTo, "<sip:"+address.ToSIPUser(to.Account.Local)+"@"+to.Account.Domain+">").
+		Set(sip.HeaderTo, "<"+uriOf(to.Account)+">").
 		Set(sip.HeaderCallID, rand.Text()+l.own).
 		Set(sip.HeaderCSeq, "1 "+string(m))
 	for _, route := range to.Path { // rfc3327#5.4
@@ -146,6 +176,8 @@ func (l *Letters) request(m sip.Method, flow sip.Flow, to core.Binding, from jid
 	fill(b)
 	return b.Message()
 }
+
+func uriOf(a core.Address) string { return "sip:" + address.ToSIPUser(a.Local) + "@" + a.Domain }
 
 // uri is an address as SIP has it. The resource is left out: what the phone's user answers is for the whole account.
 func uri(j jid.JID) string {

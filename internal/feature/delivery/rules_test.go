@@ -157,7 +157,10 @@ func TestWhatIsNotWorthKeepingDoesNotWait(t *testing.T) {
 		{"<active xmlns='http://jabber.org/protocol/chatstates'/><store xmlns='urn:xmpp:hints'/>", true, false},
 		{"<body>hi</body><no-store xmlns='urn:xmpp:hints'/>", false, true},
 		{"<body>hi</body><no-permanent-store xmlns='urn:xmpp:hints'/>", true, false},
-		{"<received xmlns='urn:xmpp:receipts' id='1'/>", true, false},
+		{"<received xmlns='urn:xmpp:receipts' id='1'/>", false, false},
+		{"<displayed xmlns='urn:xmpp:chat-markers:0' id='1'/>", false, false},
+		{"<received xmlns='urn:xmpp:receipts' id='1'/><store xmlns='urn:xmpp:hints'/>", true, false},
+		{"<body>hi</body><request xmlns='urn:xmpp:receipts'/><markable xmlns='urn:xmpp:chat-markers:0'/>", true, false},
 		{"", false, false},
 	} {
 		s := set(t, setting{})
