@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -41,6 +42,7 @@ type stage struct {
 	fate     im.Fate
 	waiting  []*xmpp.Stanza
 	now      time.Time
+	clocks   []func() // what After is to call; nil once it is stopped
 }
 
 func newStage(t *testing.T) *stage {
@@ -50,7 +52,7 @@ func newStage(t *testing.T) *stage {
 		flows: map[string]sip.Flow{}, fate: im.Handed, now: time.Now(),
 	}
 	s.layer = transaction.New(transaction.Config{T1: 20 * time.Millisecond, OnRequest: func(*transaction.Server) {}, OnACK: func(sip.Flow, *sip.Message) {}})
-	s.Letters = New(Config{Pause: time.Millisecond, Queue: 3, Now: s.time}, Ports{
+	s.Letters = New(Config{Pause: time.Millisecond, Queue: 3, Now: s.time, After: s.after}, Ports{
 		Location: s, Sessions: s.sessions, Delivery: s, Available: func(context.Context, *im.Session) {},
 		Waiting: func(jid.JID) int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.waiting) },
 		First: func(context.Context, jid.JID) *xmpp.Stanza {
@@ -74,6 +76,14 @@ func (s *stage) time() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now
+}
+
+func (s *stage) after(_ time.Duration, f func()) (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.clocks)
+	s.clocks = append(s.clocks, f)
+	return func() { s.mu.Lock(); defer s.mu.Unlock(); s.clocks[n] = nil }
 }
 
 func (s *stage) reach(_ context.Context, b core.Binding) (sip.Flow, bool) {
@@ -400,4 +410,197 @@ func TestAMessageKeepsItsIdentity(t *testing.T) {
 	if got := s.ask(siptest.With(sip.HeaderCallID, "x"+s.own)); got.Status() != 482 {
 		t.Errorf("a MESSAGE of our own that comes back is told %d", got.Status())
 	}
+}
+
+// word delivers something of alice's that is no message.
+func word(t *testing.T, to *im.Session, inner string) {
+	t.Helper()
+	to.Send(stanza(t, "<message from='alice@example.org/a' to='bob@example.org' type='chat' id='w'>"+inner+"</message>"))
+}
+
+// says has a phone of bob's send a MESSAGE to alice, and gives the answer's status.
+func (s *stage) says(p *siptest.Peer, contentType, body string, edits ...siptest.Edit) int {
+	s.Helper()
+	call := &core.Call{From: core.Caller{Address: bob, Known: true}, To: alice, ToURI: "sip:alice@example.org"}
+	req := siptest.Request(sip.MESSAGE, "bob@example.org", "alice@example.org", append([]siptest.Edit{siptest.WithBody(contentType, body)}, edits...)...)
+	m, err := s.Message(s.Context(), call, p.Flow(), req).Message()
+	if err != nil {
+		s.Fatal(err)
+	}
+	return m.Status()
+}
+
+// submitted are the stanzas that were submitted since it was called last.
+func (s *stage) submitted() []*xmpp.Stanza {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	got := s.got
+	s.got = nil
+	return got
+}
+
+// phoneOf is a phone of bob's whose binding names its flow as the transport does.
+func (s *stage) phoneOf() *siptest.Peer {
+	s.Helper()
+	p := siptest.Join(s, nil, "bob@example.org", sip.UDP, s.layer.Receive)
+	s.register(p, p.Flow().ID(), "", core.Able)
+	return p
+}
+
+const (
+	isTyping = "<composing xmlns='" + nsStates + "'/>"
+	isIdle   = "<paused xmlns='" + nsStates + "'/>"
+)
+
+func TestAPhoneIsToldOnlyWhatItSpeaks(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	p := s.phoneOf()
+	session := s.session()
+	for _, inner := range []string{isTyping, "<received xmlns='" + nsReceipts + "' id='m1'/>", "<displayed xmlns='" + nsMarkers + "' id='c;1'/>"} {
+		word(t, session, inner)
+	}
+	p.Silent(30 * time.Millisecond)
+	if status := s.says(p, im3994, composingDoc); status != 200 {
+		t.Errorf("it hears %d", status)
+	}
+	word(t, session, isIdle) // of which it has heard no beginning
+	word(t, session, isTyping)
+	word(t, session, isTyping) // again
+	if got := read(p, 200); !strings.Contains(got, "<state>active</state>") {
+		t.Errorf("it reads %s", got)
+	}
+	word(t, session, isIdle)
+	if got := read(p, 415); !strings.Contains(got, "<state>idle</state>") {
+		t.Errorf("it reads %s", got)
+	}
+	word(t, session, isTyping) // it has refused that
+	p.Silent(30 * time.Millisecond)
+	s.session() // which says nothing of messages
+	done := send(t, session, "x")
+	read(p, 200)
+	s.took(done, true)
+}
+
+const (
+	im3994       = "application/im-iscomposing+xml"
+	composingDoc = "<isComposing xmlns='urn:ietf:params:xml:ns:im-iscomposing'><state>active</state><refresh>1</refresh></isComposing>"
+	im3862       = "message/cpim"
+	wishes       = "NS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: m1\r\nimdn.Disposition-Notification: positive-delivery, processing\r\n\r\n" +
+		"Content-Type: text/plain\r\n\r\nLunch?"
+)
+
+func TestAPhonesWishesAreHeard(t *testing.T) {
+	t.Parallel()
+	for fate, what := range map[im.Fate]string{im.Handed: "processed", im.Waits: "stored"} {
+		s := newStage(t)
+		s.fate = fate
+		p := s.phoneOf()
+		session := s.session()
+		s.says(p, im3862, wishes)
+		st := s.submitted()[0]
+		if _, asks := st.Part(nsReceipts, "request"); !asks || st.ID() != "m1" || st.Body() != "Lunch?" {
+			t.Errorf("the app gets %s", st.Text())
+		}
+		if got := read(p, 200); !strings.Contains(got, "<"+what+"/>") || !strings.Contains(got, "<message-id>m1<") {
+			t.Errorf("of the server it hears %s, want %s", got, what)
+		}
+		for range 2 { // of two apps
+			word(t, session, "<received xmlns='"+nsReceipts+"' id='m1'/>")
+		}
+		if got := read(p, 200); !strings.Contains(got, "<delivered/>") || !strings.Contains(got, "Content-Disposition: notification") {
+			t.Errorf("of the app it hears %s", got)
+		}
+		p.Silent(30 * time.Millisecond)
+	}
+}
+
+func TestAPhoneThatSaysNothingOfMessagesHasTheServerSayThatItHasThem(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	p := s.phoneOf()
+	session := s.session()
+	write := func(id string) (callID string) {
+		t.Helper()
+		session.Send(stanza(t, "<message from='alice@example.org/a' to='bob@example.org' type='chat' id='"+id+"'><body>x</body><request xmlns='"+nsReceipts+"'/></message>"))
+		m := p.Expect("MESSAGE")
+		p.Respond(m, 200)
+		return m.CallID()
+	}
+	first := write("q1")
+	var got []*xmpp.Stanza
+	s.await("alice has a receipt", func() bool { got = append(got, s.submitted()...); return len(got) > 0 })
+	if e := got[0].Find(nsReceipts, "received"); e == nil || e.Attr("id") != "q1" || got[0].To() != at("alice@example.org/a") {
+		t.Errorf("she has %s", got[0].Text())
+	}
+	delivered := func(callID string) int {
+		return s.says(p, "message/imdn+xml", "<imdn xmlns='urn:ietf:params:xml:ns:imdn'><message-id>"+callID+
+			"</message-id><delivery-notification><status><delivered/></status></delivery-notification></imdn>")
+	}
+	if status := delivered(first); status != 200 || len(s.submitted()) > 0 {
+		t.Errorf("it says so too, and hears %d; she is told once more", status)
+	}
+	second := write("q2") // from now on it is left to the phone
+	for range 2 {
+		if status := delivered(second); status != 200 {
+			t.Errorf("it hears %d", status)
+		}
+	}
+	if got := s.submitted(); len(got) != 1 || got[0].Find(nsReceipts, "received").Attr("id") != "q2" {
+		t.Errorf("she is told %d times", len(got))
+	}
+	s.says(p, "text/plain", "y")
+	st := s.submitted()[0]
+	if _, asks := st.Part(nsReceipts, "request"); !asks {
+		t.Errorf("it does not want to hear of its own: %s", st.Text())
+	}
+}
+
+func TestWhoTypesNoLongerOnAPhoneSaysSoInTheEnd(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	p := s.phoneOf()
+	s.session()
+	s.says(p, im3994, composingDoc)
+	s.says(p, im3994, composingDoc)
+	s.says(p, "text/plain", "x")
+	s.says(p, im3994, composingDoc)
+	s.submitted()
+	s.mu.Lock()
+	clocks := slices.Clone(s.clocks)
+	s.mu.Unlock()
+	if len(clocks) != 3 || clocks[0] != nil || clocks[1] != nil {
+		t.Fatalf("%d clocks run", len(clocks))
+	}
+	clocks[2]()
+	var got []*xmpp.Stanza
+	s.await("alice is told", func() bool { got = append(got, s.submitted()...); return len(got) > 0 })
+	if stateOf(got[0]) != "paused" {
+		t.Errorf("she is told %s", got[0].Text())
+	}
+}
+
+func TestWordsAskNoPhoneAndEndNoSession(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.mu.Lock()
+	s.waiting = []*xmpp.Stanza{stanza(t, "<message from='alice@example.org/a' to='bob@example.org'><displayed xmlns='"+nsMarkers+"' id='1'/></message>")}
+	s.mu.Unlock()
+	p := s.phone("desk", "", core.Unknown)
+	s.Arrived(at("bob@example.org"), stanza(t, "<message from='alice@example.org/a' to='bob@example.org' type='chat'>"+isTyping+"</message>"))
+	p.Silent(30 * time.Millisecond)
+
+	other := newStage(t)
+	able := other.phoneOf()
+	session := other.session()
+	other.says(able, im3994, composingDoc)
+	first := send(t, session, "0")
+	able.Expect("MESSAGE") // and says nothing yet
+	for i := range 20 {
+		session.Send(stanza(t, "<message from='a"+string('a'+rune(i))+"@example.org/a' to='bob@example.org' type='chat'>"+isTyping+"</message>"))
+	}
+	if len(other.sessions.Of(at("bob@example.org"))) != 1 {
+		t.Error("too many words have ended the session")
+	}
+	other.took(first, false) // nobody answers
 }

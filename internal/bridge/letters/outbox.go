@@ -58,7 +58,7 @@ func (o *outbox) Send(st *xmpp.Stanza, done func(bool)) {
 func (o *outbox) put(i item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !i.letter.Says() && len(o.queue) >= o.phone.l.c.Queue/2 {
+	if !i.letter.Says() && len(o.queue) >= o.phone.l.c.Queue*3/4 {
 		go i.done(true)
 		return
 	}

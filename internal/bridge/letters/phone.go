@@ -266,8 +266,15 @@ func (p *phone) ways() []core.Binding {
 
 // ask asks the phone what it can (rfc3261#11).
 func (p *phone) ask() {
-	can, there := p.capability(p.l.ctx)
 	l := p.l
+	first := p.first(l.ctx)
+	if first == nil {
+		l.mu.Lock()
+		p.asking = false
+		l.mu.Unlock()
+		return
+	}
+	can, there := p.capability(l.ctx, first)
 	l.mu.Lock()
 	p.asking, p.asked = false, there
 	if can != core.Able {
@@ -283,7 +290,7 @@ func (p *phone) ask() {
 }
 
 // capability is what the phone can, as far as it says; there is false if it could not be reached.
-func (p *phone) capability(ctx context.Context) (can core.Ability, there bool) {
+func (p *phone) capability(ctx context.Context, first *xmpp.Stanza) (can core.Ability, there bool) {
 	p.settle(ctx)
 	for _, b := range p.ways() {
 		status, resp := p.l.options(ctx, b)
@@ -299,13 +306,13 @@ func (p *phone) capability(ctx context.Context) (can core.Ability, there bool) {
 			}
 			return core.Unable, true
 		}
-		return p.try(ctx), true
+		return p.try(ctx, first), true
 	}
 	return core.Unknown, false
 }
 
-// try sends a message to a phone that does not say what it can: if it takes it, it takes messages.
-func (p *phone) try(ctx context.Context) core.Ability {
+// first is the message that the phone is asked for; nil if there is none, but words about others at most.
+func (p *phone) first(ctx context.Context) *xmpp.Stanza {
 	p.l.mu.Lock()
 	var first *xmpp.Stanza
 	if len(p.pending) > 0 {
@@ -313,10 +320,16 @@ func (p *phone) try(ctx context.Context) core.Ability {
 	}
 	p.l.mu.Unlock()
 	if first == nil {
-		if first = p.l.ports.First(ctx, p.jid().Bare()); first == nil || !FromStanza(first).Says() {
-			return core.Unknown
-		}
+		first = p.l.ports.First(ctx, p.jid().Bare())
 	}
+	if first == nil || !FromStanza(first).Says() {
+		return nil
+	}
+	return first
+}
+
+// try sends a message to a phone that does not say what it can: if it takes it, it takes messages.
+func (p *phone) try(ctx context.Context, first *xmpp.Stanza) core.Ability {
 	switch p.send(ctx, first, FromStanza(first)) {
 	case taken:
 		return core.Able
