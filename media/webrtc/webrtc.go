@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"parley/media/rtp"
+	"parley/media/srtp"
 )
 
 // Why a transport is lost.
@@ -260,29 +261,29 @@ func (t *Transport) media(b, plain []byte) {
 
 func (t *Transport) open(k *keys, b, plain []byte) {
 	if rtp.IsRTCP(b) {
-		if out, ok := k.openRTCP(plain, b); ok {
+		if out, ok := k.in.RTCP(plain, b); ok {
 			t.c.OnRTCP(out)
 		}
 		return
 	}
-	if out, ok := k.openRTP(plain, b); ok {
+	if out, ok := k.in.RTP(plain, b); ok {
 		t.c.OnRTP(out)
 	}
 }
 
 // SendRTP encrypts and sends a packet; without keys or a path it is lost.
-func (t *Transport) SendRTP(b []byte) { t.send(b, (*keys).sealRTP) }
+func (t *Transport) SendRTP(b []byte) { t.send(b, (*srtp.Sealer).RTP) }
 
 // SendRTCP does the same with a compound packet.
-func (t *Transport) SendRTCP(b []byte) { t.send(b, (*keys).sealRTCP) }
+func (t *Transport) SendRTCP(b []byte) { t.send(b, (*srtp.Sealer).RTCP) }
 
-func (t *Transport) send(b []byte, seal func(*keys, []byte, func([]byte)) error) {
+func (t *Transport) send(b []byte, seal func(*srtp.Sealer, []byte, func([]byte)) error) {
 	k := t.keys.Load()
 	to, ok := t.ice.selected()
 	if k == nil || !ok {
 		return
 	}
-	if err := seal(k, b, func(sealed []byte) { t.write(sealed, to) }); err != nil {
+	if err := seal(k.out, b, func(sealed []byte) { t.write(sealed, to) }); err != nil {
 		t.c.Log.Debug("packet was not encrypted", "to", to, "err", err)
 	}
 }

@@ -7,11 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/srtp/v3"
 	"github.com/pion/stun/v3"
 	"go.uber.org/goleak"
-
-	"parley/media/rtp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -242,40 +239,4 @@ func FuzzTake(f *testing.F) {
 			tr.take(b, make([]byte, 0, 2048), peer)
 		}
 	})
-}
-
-// BenchmarkKeys encrypts and decrypts 20 ms of G.711, as each packet that crosses needs once.
-func BenchmarkKeys(b *testing.B) {
-	for _, profile := range []srtp.ProtectionProfile{srtp.ProtectionProfileAeadAes128Gcm, srtp.ProtectionProfileAes128CmHmacSha1_80} {
-		b.Run(profile.String(), func(b *testing.B) {
-			key, err := profile.KeyLen()
-			if err != nil {
-				b.Fatal(err)
-			}
-			salt, err := profile.SaltLen()
-			if err != nil {
-				b.Fatal(err)
-			}
-			k := &keys{sources: map[uint32]struct{}{}}
-			for _, c := range []**srtp.Context{&k.in, &k.out} {
-				if *c, err = srtp.CreateContext(make([]byte, key), make([]byte, salt), profile); err != nil {
-					b.Fatal(err)
-				}
-			}
-			p, plain := rtp.Packet{Type: 8, SSRC: 7, Payload: make([]byte, 160)}, make([]byte, 0, rtp.MaxPacket)
-			var packet []byte
-			b.ReportAllocs()
-			for b.Loop() {
-				p.Sequence++
-				packet = p.Append(packet[:0])
-				if err := k.sealRTP(packet, func(sealed []byte) {
-					if _, ok := k.openRTP(plain, sealed); !ok {
-						b.Fatal("it can't be read again")
-					}
-				}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }
