@@ -5,8 +5,11 @@ set -e
 : "${USER_FMT:=u%06d}" "${PASS:=secret}" "${PARLEY:=parley}" "${ARCHIVE:=true}"
 "$PBENCH" accounts -kind parley -out "$RUN/users.csv" -n "$USERS" -user-fmt "$USER_FMT" -domain "$DOMAIN" -pass "$PASS"
 "$PBENCH" cert -out "$RUN" -domain "$DOMAIN"
-SIP="[\"$HOST:$PORT\"]" XMPP="[]"
-case $BENCH in xmpp-*) SIP="[]" XMPP="[\"$HOST:$PORT\"]" ;; esac
+SIP="[\"$HOST:$PORT\"]" XMPP="[]" ANCHOR=nat
+case $BENCH in
+xmpp-*) SIP="[]" XMPP="[\"$HOST:$PORT\"]" ;;
+rtp-*) ANCHOR=always ;; # media through the server
+esac
 cat > "$RUN/parley.toml" <<CFG
 [server]
 domains = ["$DOMAIN"]
@@ -21,6 +24,8 @@ https = []
 [tls]
 certificate = "$RUN/cert.pem"
 key = "$RUN/key.pem"
+[calls]
+anchor = "$ANCHOR"
 [log]
 level = "error"
 [xmpp]
