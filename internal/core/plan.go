@@ -80,7 +80,13 @@ type Caller struct {
 	Source  netip.AddrPort
 	NATed   bool   // its contact or its Via names another address than the one it came from
 	Network string // UDP, TCP, TLS, WS, WSS; "" if not known
+	// Agent is the user agent inside the process that it calls by, "" if it has one of its own.
+	Agent string
 }
+
+// Browser says that the caller speaks WebRTC, as far as the way that it came tells: a browser does, and so does whoever calls
+// by an agent of ours.
+func (c Caller) Browser() bool { return c.Agent != "" || Browser(c.Network) }
 
 // Media says what a session description asks for, as far as the plan needs it.
 type Media struct {
@@ -112,8 +118,10 @@ type Call struct {
 
 // Target is one device or user agent that a call is offered to.
 type Target struct {
-	Name    string // as the plan's line shows it: "sip:bob-192.0.2.7:5062"
-	Agent   string // name of a user agent inside the process, or ""
+	Name  string // as the plan's line shows it: "sip:bob-192.0.2.7:5062"
+	Agent string // name of a user agent inside the process, or ""
+	// Binding is the device's. Of an agent that stands for somebody else it has the Contact that the agent is to be
+	// called by, and the Source of whom the media is for.
 	Binding Binding
 	// Form is the media that it gets offered; "" for that of the caller's offer, untouched in a proxied call.
 	Form string

@@ -39,6 +39,8 @@ type Target struct {
 	// Form is the profile of the media that the target understands, as an m= line has it
 	// ("UDP/TLS/RTP/SAVPF"); "" stands for that of the offer.
 	Form string
+	// Peer is where its media is, if that is not where its flow goes: who is inside the process may stand for somebody else.
+	Peer netip.Addr
 	// Next is another flow of the same device. It is tried when this one can't be reached
 	// or tells 430 (rfc5626#5.3).
 	Next *Target
@@ -187,6 +189,8 @@ type Invite struct {
 	Media Media
 	// Form is the profile of the media that the caller understands if it makes no offer.
 	Form string
+	// Peer is where the caller's media is, if that is not where its flow goes.
+	Peer netip.Addr
 	// Edit makes further changes to what is sent to a target. May be nil.
 	Edit func(*sip.Builder, *Target)
 	// Observer may be nil.

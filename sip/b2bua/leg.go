@@ -34,7 +34,17 @@ func (l *leg) party() Party {
 	return Callee
 }
 
-func (l *leg) peer() netip.Addr { return l.flow.Remote().Addr().Unmap() }
+// peer is where the leg's media is to be expected; zero for one inside the process.
+func (l *leg) peer() netip.Addr {
+	given := l.call.inv.Peer
+	if l.target != nil {
+		given = l.target.Peer
+	}
+	if given.IsValid() {
+		return given
+	}
+	return l.flow.Remote().Addr().Unmap()
+}
 
 // timerC and grace name the leg's timers.
 func (l *leg) timerC() string { return fmt.Sprint("timer C ", l.index) }

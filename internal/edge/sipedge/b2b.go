@@ -36,15 +36,21 @@ func (b *backToBack) call(in *inbound, call *core.Call, plan *core.Plan, waves [
 		Observer: &b2bObserver{edge: b.edge, callID: call.ID}, MaxDuration: b.edge.maxDuration(),
 	}
 	invite.Form = core.PlainRTP
-	if core.Browser(call.From.Network) {
+	if call.From.Browser() {
 		invite.Form = core.WebRTC
+	}
+	if call.From.Agent != "" {
+		invite.Peer = call.From.Source.Addr().Unmap()
 	}
 	for i, w := range waves {
 		wave := b2bua.Wave{Timeout: w.Timeout}
 		for j, t := range w.Targets {
-			wave.Targets = append(wave.Targets, b2bua.Target{
-				Name: t.Name, URI: t.URI, Flow: t.Flow, Routes: t.Routes, Fail: t.Fail, Form: plan.Steps[i].Targets[j].Form,
-			})
+			planned := &plan.Steps[i].Targets[j]
+			target := b2bua.Target{Name: t.Name, URI: t.URI, Flow: t.Flow, Routes: t.Routes, Fail: t.Fail, Form: planned.Form}
+			if planned.Agent != "" {
+				target.Peer = planned.Binding.Source.Addr().Unmap()
+			}
+			wave.Targets = append(wave.Targets, target)
 		}
 		invite.Waves = append(invite.Waves, wave)
 	}

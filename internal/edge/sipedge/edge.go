@@ -36,6 +36,12 @@ type Agent interface {
 	ACK(f sip.Flow, ack *sip.Message)
 }
 
+// Caller is an Agent that calls for others, whom it has proved itself: it says who one of its INVITEs is from. An error
+// refuses it.
+type Caller interface {
+	Caller(invite *sip.Message) (core.Caller, error)
+}
+
 // Addresses prepares an account's address from the user and host of a SIP URI.
 type Addresses func(user, host string) (core.Address, error)
 

@@ -146,6 +146,12 @@ func (in *inbound) route(ctx context.Context) {
 // a stranger's.
 func (in *inbound) caller(ctx context.Context) (core.Caller, bool) {
 	e := in.edge
+	if c, ok, err := e.agents.caller(in.flow, in.req); ok {
+		if err != nil {
+			e.fail(in.server, err)
+		}
+		return c, err == nil
+	}
 	from, err := in.req.From()
 	if err != nil {
 		e.refuse(in.server, 400, "Bad From")

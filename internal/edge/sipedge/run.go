@@ -1,6 +1,7 @@
 package sipedge
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"strings"
@@ -76,7 +77,7 @@ func (e *Edge) target(ctx context.Context, call *core.Call, t core.Target) proxy
 	out := proxy.Target{Name: t.Name, URI: t.Binding.Contact, Routes: t.Binding.Path}
 	if t.Agent != "" {
 		out.Flow = e.agents.byName[t.Agent]
-		out.URI = call.ToURI
+		out.URI = cmp.Or(t.Binding.Contact, call.ToURI)
 		if out.Flow == nil {
 			out.Fail = 480
 		}

@@ -69,10 +69,11 @@ func (r *Router) bridge(f forms, p *core.Plan) error {
 	return nil
 }
 
+// toAgent says that a service is called. An agent that speaks WebRTC is none: it stands for an app.
 func toAgent(p *core.Plan) bool {
 	for _, s := range p.Steps {
 		for _, t := range s.Targets {
-			if t.Agent != "" {
+			if t.Agent != "" && t.Form != core.WebRTC {
 				return true
 			}
 		}
