@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"slices"
+
 	"parley/xmpp/jingle"
 )
 
@@ -124,4 +126,52 @@ func filled(all ...*jingle.Jingle) (some []*jingle.Jingle) {
 		}
 	}
 	return some
+}
+
+// Answering is the media as the answer to a later offer of the other party: both have their say of who sends.
+func (m Media) Answering(offer Media) Media {
+	m = m.clone()
+	m.Lines = m.Lines[:min(len(m.Lines), len(offer.Lines))]
+	m.reach(offer)
+	for i := range m.Lines {
+		l, o := &m.Lines[i], offer.Lines[i]
+		if l.Gone || o.Gone {
+			*l = refused(o)
+			continue
+		}
+		both := func(p jingle.Party) bool { return l.Content.Senders.Sends(p) && o.Content.Senders.Sends(p) }
+		l.Content.Senders = jingle.SendersOf(both(jingle.Initiator), both(jingle.Responder))
+		l.Content.Transport = as(l.Content.Transport, answerer(o.Content.Transport))
+	}
+	return m
+}
+
+// Offering is the media as an offer of a running call: the role in DTLS is left open again (rfc8842#5.3).
+func (m Media) Offering() Media {
+	m = m.clone()
+	for i := range m.Lines {
+		m.Lines[i].Content.Transport = as(m.Lines[i].Content.Transport, "actpass")
+	}
+	return m
+}
+
+// answerer is the role in DTLS that is left for who answers (rfc5763#5).
+func answerer(offer *jingle.Transport) string {
+	if offer != nil && len(offer.Fingerprints) > 0 && offer.Fingerprints[0].Setup == "active" {
+		return "passive"
+	}
+	return "active"
+}
+
+// as is a transport with a role in DTLS. One that an answer has taken already stays.
+func as(t *jingle.Transport, setup string) *jingle.Transport {
+	if t == nil || len(t.Fingerprints) == 0 || setup != "actpass" && t.Fingerprints[0].Setup != "actpass" && t.Fingerprints[0].Setup != "" {
+		return t
+	}
+	n := *t
+	n.Fingerprints = slices.Clone(t.Fingerprints)
+	for i := range n.Fingerprints {
+		n.Fingerprints[i].Setup = setup
+	}
+	return &n
 }

@@ -66,6 +66,24 @@ type Carbons interface {
 	Received(owner jid.JID, st *xmpp.Stanza, except []*im.Session)
 }
 
+// Calls takes part in what apps say of calls (XEP-0166, XEP-0353).
+type Calls interface {
+	// Session finds a session that is in no table: it has a full address and nothing that was sent to the bare one.
+	Session(full jid.JID) *im.Session
+	// Heard is told of each message by which a call is agreed on, once it was delivered. s is who sent it, nil if no
+	// session did. It does not block.
+	Heard(s *im.Session, st *xmpp.Stanza)
+	// Asked takes a request of a Jingle session to a bare address, which may be that of an entity; it is false if it does not.
+	Asked(ctx context.Context, s *im.Session, st *xmpp.Stanza) bool
+}
+
+// nobody calls.
+type nobody struct{}
+
+func (nobody) Session(jid.JID) *im.Session                           { return nil }
+func (nobody) Heard(*im.Session, *xmpp.Stanza)                       {}
+func (nobody) Asked(context.Context, *im.Session, *xmpp.Stanza) bool { return false }
+
 // Ports are what a Delivery asks.
 type Ports struct {
 	DB interface {
@@ -86,6 +104,8 @@ type Ports struct {
 	Archive Archive
 	Offline Offline
 	Carbons Carbons
+	// Calls may be nil.
+	Calls Calls
 }
 
 // Config of a Delivery; zero fields take their defaults.
@@ -121,6 +141,9 @@ func New(ctx context.Context, d *db.DB, cfg Config, p Ports, services []im.Servi
 	ids, err := openIDs(ctx, d.Read(), cfg)
 	if err != nil {
 		return nil, err
+	}
+	if p.Calls == nil {
+		p.Calls = nobody{}
 	}
 	p.DB = d
 	v := &Delivery{Ports: p, serves: cfg.Serves, log: cfg.Log, ids: ids, services: map[serviceKey]im.Handler{}}

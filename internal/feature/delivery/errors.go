@@ -45,7 +45,7 @@ func (d *Delivery) mayTell() bool {
 // answer sends what the server says to a session, or to whoever asked from elsewhere.
 func (d *Delivery) answer(s *im.Session, st *xmpp.Stanza) {
 	if s == nil {
-		s = d.Sessions.Get(st.To())
+		s = d.session(st.To())
 	}
 	if s != nil {
 		s.Send(st)

@@ -8,6 +8,7 @@ import (
 	"parley/xmpp"
 	"parley/xmpp/im"
 	"parley/xmpp/jid"
+	"parley/xmpp/jingle"
 )
 
 type serviceKey struct {
@@ -54,6 +55,13 @@ func (d *Delivery) routeIQ(ctx context.Context, s *im.Session, st *xmpp.Stanza) 
 		return err
 	}
 	from, to := st.From(), st.To()
+	if guest := d.guest(to); guest != nil {
+		guest.Send(st)
+		return nil
+	}
+	if p, ok := st.Payload(); ok && p.Space == jingle.NS && to.IsBare() && d.called(ctx, s, st) {
+		return nil
+	}
 	if reply, ok := d.entity(to); ok {
 		d.ask(ctx, reply, st)
 		return nil
@@ -75,6 +83,18 @@ func (d *Delivery) routeIQ(ctx context.Context, s *im.Session, st *xmpp.Stanza) 
 		return d.serve(ctx, s, st, im.Account) // rfc6121#8.5.2.1.3
 	}
 	return d.pass(ctx, st)
+}
+
+// called has a request of a call taken that may reach whom it is for.
+func (d *Delivery) called(ctx context.Context, s *im.Session, st *xmpp.Stanza) bool {
+	to := st.To()
+	if st.IsError() || !d.serves(to.Domain) || to.Local == "" {
+		return false
+	}
+	if d.isAccount(to) && d.recipient(ctx, to.Bare(), st.From()) != nil {
+		return false
+	}
+	return d.Calls.Asked(ctx, s, st)
 }
 
 // serve has a service answer; answers to what the server asked need nothing done.
@@ -104,7 +124,7 @@ func (d *Delivery) serve(ctx context.Context, s *im.Session, st *xmpp.Stanza, pl
 
 // pass brings an iq to a session (rfc6121#8.5.3).
 func (d *Delivery) pass(ctx context.Context, st *xmpp.Stanza) error {
-	to := d.Sessions.Get(st.To())
+	to := d.session(st.To())
 	if to == nil {
 		return errNoAccount // rfc6121#8.5.3.2.3
 	}

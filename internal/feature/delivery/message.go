@@ -9,6 +9,7 @@ import (
 	"parley/xmpp/hints"
 	"parley/xmpp/im"
 	"parley/xmpp/jid"
+	"parley/xmpp/jingle"
 	"parley/xmpp/sid"
 )
 
@@ -38,6 +39,9 @@ func (d *Delivery) submit(ctx context.Context, s *im.Session, st *xmpp.Stanza) (
 	if err := d.route(ctx, m); err != nil {
 		return im.Refused, err
 	}
+	if _, ok := m.st.Part(jingle.NSMessage, ""); ok && !m.st.IsError() {
+		d.Calls.Heard(s, m.st)
+	}
 	return m.fate, nil
 }
 
@@ -48,6 +52,9 @@ func (d *Delivery) route(ctx context.Context, m *mail) error {
 	}
 	to := st.To()
 	reply, isEntity := d.entity(to)
+	if guest := d.guest(to); guest != nil {
+		return d.toGuest(ctx, m, guest)
+	}
 	switch {
 	case isEntity:
 		m.sender = m.sender && !st.IsError()
@@ -74,6 +81,33 @@ func (d *Delivery) route(ctx context.Context, m *mail) error {
 		return errNoAccount
 	}
 	return d.deliver(ctx, m)
+}
+
+// guest is a session of a call with somebody who has no account here.
+func (d *Delivery) guest(to jid.JID) *im.Session {
+	if to.IsBare() || d.isAccount(to) {
+		return nil
+	}
+	return d.Calls.Session(to)
+}
+
+// toGuest gives a message to such a session. Its sender's archive keeps it.
+func (d *Delivery) toGuest(ctx context.Context, m *mail, guest *im.Session) error {
+	m.sender = m.sender && !m.st.IsError()
+	if err := d.deliver(ctx, m); err != nil {
+		return err
+	}
+	guest.Send(m.st)
+	m.fate = im.Handed
+	return nil
+}
+
+// session is that of a full address, in the table or not.
+func (d *Delivery) session(full jid.JID) *im.Session {
+	if s := d.Sessions.Get(full); s != nil {
+		return s
+	}
+	return d.Calls.Session(full)
 }
 
 // clean takes away what only the server says: stanza-ids by either account, and delays by the server.
@@ -104,7 +138,7 @@ const (
 // fate is the table of rfc6121#8.5.4.
 func (d *Delivery) fate(st *xmpp.Stanza) fate {
 	to := st.To()
-	if !to.IsBare() && d.Sessions.Get(to) != nil {
+	if !to.IsBare() && d.session(to) != nil {
 		return pass // rfc6121#8.5.3.1: whatever it is, and whatever the session's priority
 	}
 	waiting := refuse
@@ -139,7 +173,7 @@ func (d *Delivery) fate(st *xmpp.Stanza) fate {
 func (d *Delivery) recipients(st *xmpp.Stanza) []*im.Session {
 	to := st.To()
 	if !to.IsBare() {
-		if s := d.Sessions.Get(to); s != nil {
+		if s := d.session(to); s != nil {
 			return []*im.Session{s}
 		}
 	}
