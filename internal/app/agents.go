@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"parley/internal/bridge/calls"
 	"parley/internal/config"
 	"parley/internal/feature/echo"
 	"parley/media/relay"
@@ -46,6 +47,8 @@ func (a *App) anchor() (func() b2bua.Media, error) {
 
 // addAgents puts the user agents inside the process behind the edge.
 func (a *App) addAgents() error {
+	a.sip.AddAgent(calls.Agent, a.calls)
+	a.closers = append(a.closers, a.calls.Close)
 	if !a.cfg.Echo.Enabled {
 		return nil
 	}

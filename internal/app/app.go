@@ -16,6 +16,7 @@ import (
 
 	"parley/internal/address"
 	"parley/internal/admin"
+	"parley/internal/bridge/calls"
 	"parley/internal/bridge/letters"
 	"parley/internal/cert"
 	"parley/internal/config"
@@ -27,6 +28,7 @@ import (
 	"parley/internal/feature/account"
 	"parley/internal/feature/archive"
 	"parley/internal/feature/block"
+	"parley/internal/feature/delivery"
 	"parley/internal/feature/device"
 	"parley/internal/feature/guard"
 	"parley/internal/feature/location"
@@ -61,6 +63,9 @@ type App struct {
 	guard    *guard.Guard
 	planner  planner
 	letters  *letters.Letters
+	apps     *calls.Apps
+	calls    *calls.Calls
+	chat     *delivery.Delivery
 	sip      *sipedge.Edge
 	xmpp     *xmppedge.Edge
 	web      *webedge.Edge
@@ -212,10 +217,12 @@ func (a *App) build(ctx context.Context) error {
 			return a.letters.Message(ctx, c, f, req)
 		},
 	})
+	a.calls = a.newCalls()
 	chat, features, err := a.newChat(ctx)
 	if err != nil {
 		return err
 	}
+	a.chat = chat
 	a.letters = a.newLetters(chat)
 	a.xmpp = a.newXMPP(chat, features)
 	a.web = webedge.New(webedge.Config{

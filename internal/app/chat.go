@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"parley/internal/address"
+	"parley/internal/bridge/calls"
 	"parley/internal/config"
 	"parley/internal/core"
 	"parley/internal/feature/about"
@@ -71,10 +72,11 @@ func (a *App) openFeatures(ctx context.Context) error {
 	if a.offline, err = offline.Open(ctx, a.store.db, offlineConfig(a.cfg.Offline, a.log), a.sessions); err != nil {
 		return err
 	}
+	a.apps = calls.NewApps(a.sessions, 0, a.log)
 	a.presence = presence.New(presence.Config{
 		Sessions: a.sessions, Roster: a.roster, Block: a.block,
 		Local: a.servesJID, Exists: a.hasAccount, Entity: chatEntity(a.cfg), Log: a.log,
-		Available: []func(context.Context, *im.Session){a.offline.Available},
+		Available: []func(context.Context, *im.Session){a.offline.Available, a.apps.Available},
 	})
 	a.cards = vcard.New(vcard.Config{Store: cards})
 	return nil
@@ -114,7 +116,7 @@ func (a *App) newChat(ctx context.Context) (chat *delivery.Delivery, features st
 	chat, err = delivery.New(ctx, a.store.db, delivery.Config{Serves: a.servesJID, Log: a.log}, delivery.Ports{
 		Accounts: a.store.accounts, Sessions: a.sessions, Presence: a.presence,
 		Blocks: a.block.Blocks, Sees: a.presence.Sees, Entity: chatEntity(a.cfg),
-		Archive: a.archive, Offline: a.offline, Carbons: a.carbons(copies),
+		Archive: a.archive, Offline: a.offline, Carbons: a.carbons(copies), Calls: a.calls,
 	}, services)
 	return chat, caps + roster.Features(), err
 }
@@ -136,7 +138,7 @@ func (a *App) chatServices(others ...[]im.Service) (services []im.Service, caps 
 
 // chatEntity finds the contacts that the server itself plays.
 func chatEntity(cfg config.Config) func(bare jid.JID) (reply func(*xmpp.Stanza) []*xmpp.Stanza, ok bool) {
-	return echo.Chat{Name: echoName(cfg)}.Entity
+	return echo.Chat{Name: echoName(cfg), Features: calls.Features()}.Entity
 }
 
 // chatItems are what is found at a domain besides its accounts.

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"parley/internal/address"
+	"parley/internal/bridge/calls"
 	"parley/internal/bridge/letters"
 	"parley/internal/config"
 	"parley/internal/core"
@@ -24,7 +25,9 @@ func (p *planner) Plan(ctx context.Context, c *core.Call) (*core.Plan, error) {
 }
 
 // order is THE list of features that take part in a call's plan, in the order they decide.
-func order(cfg config.Config, accounts core.Accounts, blocks *block.Lists, loc core.Location) core.Routers {
+func order(
+	cfg config.Config, accounts core.Accounts, blocks *block.Lists, loc core.Location, apps *calls.Apps,
+) core.Routers {
 	return core.Routers{
 		// May the caller reach the callee at all?
 		{Name: "admission", Router: &admission.Router{Accounts: accounts, Services: services(cfg)}},
@@ -36,6 +39,8 @@ func order(cfg config.Config, accounts core.Accounts, blocks *block.Lists, loc c
 		{Name: "echo", Router: &echo.Router{Name: echoName(cfg)}},
 		// Where are the callee's devices?
 		{Name: "location", Router: &location.Router{Location: loc, Ring: cfg.Calls.Ring}},
+		// Which of the callee's apps take calls?
+		{Name: "calls", Router: &calls.Router{Apps: apps, Ring: cfg.Calls.Ring}},
 		// How shall it run?
 		{Name: "mode", Router: modeRouter(cfg)},
 	}

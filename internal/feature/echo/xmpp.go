@@ -27,6 +27,8 @@ const resource = "echo"
 type Chat struct {
 	// Name is the local part of its address at each of our domains.
 	Name string
+	// Features are further ones that it has, by what others do for it.
+	Features []string
 	// ID gives the ids of its messages; default random ones.
 	ID func() string
 }
@@ -99,19 +101,19 @@ func (c Chat) presence(st *xmpp.Stanza) []*xmpp.Stanza {
 	switch st.Type() {
 	case "subscribe":
 		to := st.From().Bare()
-		return []*xmpp.Stanza{say(st.To().Bare(), to, "subscribed", ""), say(self(st), to, "", info().Caps(capsNode))}
+		return []*xmpp.Stanza{say(st.To().Bare(), to, "subscribed", ""), say(self(st), to, "", c.info().Caps(capsNode))}
 	case "unsubscribe":
 		return []*xmpp.Stanza{say(self(st), st.From().Bare(), "unavailable", "")}
 	case "probe":
-		return []*xmpp.Stanza{say(self(st), st.From(), "", info().Caps(capsNode))}
+		return []*xmpp.Stanza{say(self(st), st.From(), "", c.info().Caps(capsNode))}
 	}
 	return nil
 }
 
-func info() disco.Info {
+func (c Chat) info() disco.Info {
 	return disco.Info{
 		Identities: []disco.Identity{{Category: "client", Type: "bot", Name: "Echo"}},
-		Features:   []string{disco.NSInfo, disco.NSItems, disco.NSCaps, nsReceipts, nsPing, nsCard},
+		Features:   append([]string{disco.NSInfo, disco.NSItems, disco.NSCaps, nsReceipts, nsPing, nsCard}, c.Features...),
 	}
 }
 
@@ -121,19 +123,19 @@ func (c Chat) iq(st *xmpp.Stanza) []*xmpp.Stanza {
 	if !ok {
 		return []*xmpp.Stanza{st.Fail(&xmpp.StanzaError{Condition: xmpp.BadRequest})}
 	}
-	payload, ok := answer(p.Name, st.Element(p).Attr("node"))
+	payload, ok := c.answer(p.Name, st.Element(p).Attr("node"))
 	if !ok || st.Type() != "get" {
 		return []*xmpp.Stanza{st.Fail(&xmpp.StanzaError{Condition: xmpp.ServiceUnavailable})}
 	}
 	return []*xmpp.Stanza{st.Result(payload)}
 }
 
-func answer(question xmpp.Name, node string) (payload string, ok bool) {
+func (c Chat) answer(question xmpp.Name, node string) (payload string, ok bool) {
 	switch question {
 	case xmpp.Name{Space: nsPing, Local: "ping"}:
 		return "", true
 	case xmpp.Name{Space: disco.NSInfo, Local: "query"}:
-		return info().XML(node), node == "" || node == capsNode+"#"+info().Ver()
+		return c.info().XML(node), node == "" || node == capsNode+"#"+c.info().Ver()
 	case xmpp.Name{Space: disco.NSItems, Local: "query"}:
 		return disco.ItemsXML("", nil), node == ""
 	case xmpp.Name{Space: nsCard, Local: "vCard"}:

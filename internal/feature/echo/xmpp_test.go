@@ -31,7 +31,7 @@ func talk(t *testing.T, text string) (out []string) {
 func TestWhatIsWrittenToTheEchoComesBack(t *testing.T) {
 	t.Parallel()
 	const from, to = "from='alice@a.example/x' to='echo@b.example'", "from='echo@b.example/echo' to='alice@a.example/x'"
-	caps := info().Caps(capsNode)
+	caps := Chat{}.info().Caps(capsNode)
 	for _, c := range []struct {
 		in   string
 		want []string
@@ -71,9 +71,9 @@ func TestWhatIsWrittenToTheEchoComesBack(t *testing.T) {
 		{"<iq from='alice@a.example/x' to='echo@b.example/echo' id='1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
 			[]string{"<iq " + to + " id='1' type='result'/>"}},
 		{"<iq " + from + " id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>",
-			[]string{"<iq from='echo@b.example' to='alice@a.example/x' id='1' type='result'>" + info().XML("") + "</iq>"}},
-		{"<iq " + from + " id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info' node='" + capsNode + "#" + info().Ver() + "'/></iq>",
-			[]string{"<iq from='echo@b.example' to='alice@a.example/x' id='1' type='result'>" + info().XML(capsNode+"#"+info().Ver()) + "</iq>"}},
+			[]string{"<iq from='echo@b.example' to='alice@a.example/x' id='1' type='result'>" + Chat{}.info().XML("") + "</iq>"}},
+		{"<iq " + from + " id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info' node='" + capsNode + "#" + Chat{}.info().Ver() + "'/></iq>",
+			[]string{"<iq from='echo@b.example' to='alice@a.example/x' id='1' type='result'>" + Chat{}.info().XML(capsNode+"#"+Chat{}.info().Ver()) + "</iq>"}},
 		{"<iq " + from + " id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>",
 			[]string{"<iq from='echo@b.example' to='alice@a.example/x' id='1' type='result'>" + disco.ItemsXML("", nil) + "</iq>"}},
 		{"<iq " + from + " id='1' type='get'><vCard xmlns='vcard-temp'/></iq>",
