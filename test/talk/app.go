@@ -21,6 +21,7 @@ type app struct {
 	listed  []*xmpp.Element  // what it asked for last: contacts, whom it blocks
 	asker   string           // who asked to see it
 	page    page             // of its archive
+	call    jingleCall       // that it is in
 }
 
 func (a *app) Name() string { return a.name }
@@ -50,7 +51,7 @@ func does(pattern string, do func(p *play, a *app, m []string)) sentence {
 }
 
 func appSentences() []sentence {
-	return slices.Concat(signingIn(), befriending(), beingThere(), chatting(), remembering(), blocking(), asking())
+	return slices.Concat(signingIn(), befriending(), beingThere(), chatting(), remembering(), blocking(), asking(), jingling(), speaking())
 }
 
 // full is the app's full address.

@@ -297,6 +297,7 @@ func (c *call) say(from, to jid.JID, i *jingle.Intent, keep keeping) error {
 	if err != nil {
 		return fmt.Errorf("calls: write %s: %w", i.Step, err)
 	}
+	c.session.Direct(to, maxDirected) // it may ask us
 	ctx, cancel := context.WithTimeout(c.x.ctx, submitTime)
 	defer cancel()
 	if _, err = c.x.ports.Submit(ctx, nil, st); err != nil {
@@ -326,7 +327,7 @@ func (c *call) ask(to *im.Session, j *jingle.Jingle, done func(answer *xmpp.Stan
 	if !c.own.IsBare() { // answers to a bare address are not told from others
 		c.pending[id] = done
 	}
-	c.session.Direct(to.JID(), maxDirected) // it may ask us too
+	c.session.Direct(to.JID(), maxDirected)
 	to.Send(st)
 }
 
