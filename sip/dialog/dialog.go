@@ -235,6 +235,9 @@ func (d *Dialog) Refresh(m *sip.Message, f sip.Flow) {
 	}
 }
 
+// Move has the dialog's requests go over another flow: its peer has come back over it.
+func (d *Dialog) Move(f sip.Flow) { d.flow = f }
+
 // refreshes says that a method is a target refresh request (rfc3261#12.2, rfc3311#5.1,
 // rfc6665#4.1.2).
 func refreshes(m sip.Method) bool {
