@@ -18,6 +18,7 @@ import (
 	"parley/internal/admin"
 	"parley/internal/bridge/calls"
 	"parley/internal/bridge/letters"
+	"parley/internal/bridge/watch"
 	"parley/internal/cert"
 	"parley/internal/config"
 	"parley/internal/core"
@@ -66,6 +67,7 @@ type App struct {
 	apps     *calls.Apps
 	calls    *calls.Calls
 	chat     *delivery.Delivery
+	watch    *watch.Watch
 	sip      *sipedge.Edge
 	xmpp     *xmppedge.Edge
 	web      *webedge.Edge
@@ -213,6 +215,7 @@ func (a *App) build(ctx context.Context) error {
 		Registrar: registrar.New(registrar.Config{Limits: a.registrations, Stands: a.devices.Stands, Log: a.log}, a.location),
 		Addresses: address.FromSIP,
 		Anchor:    anchor,
+		Events:    events{a},
 		Message: func(ctx context.Context, c *core.Call, f sip.Flow, req *sip.Message) *sip.Builder {
 			return a.letters.Message(ctx, c, f, req)
 		},
@@ -224,6 +227,7 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.chat = chat
 	a.letters = a.newLetters(chat)
+	a.watch = a.newWatch()
 	a.xmpp = a.newXMPP(chat, features)
 	a.web = webedge.New(webedge.Config{
 		TLS: a.cert.TLS(uint16(a.cfg.TLS.MinVersion)),
@@ -257,6 +261,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.background.Go(func() { a.devices.Run(ctx) })
 	a.background.Go(func() { a.sip.Run(ctx) })
 	a.background.Go(func() { a.letters.Run(ctx) })
+	a.background.Go(func() { a.watch.Run(ctx) })
 	if err := a.admin.Start(ctx); err != nil {
 		return err
 	}
@@ -320,6 +325,7 @@ func (a *App) Addresses() map[string][]string {
 
 // Stop takes no new calls, gives running ones until ctx ends, ends the rest, and writes everything.
 func (a *App) Stop(ctx context.Context) error {
+	a.closeWatch(ctx)
 	if err := a.xmpp.Close(ctx); err != nil {
 		a.log.Warn("stopping with apps that don't go", "err", err)
 	}
@@ -336,6 +342,18 @@ func (a *App) Stop(ctx context.Context) error {
 	a.background.Wait()
 	return a.store.close()
 }
+
+// closeWatch tells phones that they see nobody for a while. Those that don't answer are not waited for long.
+func (a *App) closeWatch(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, watchDeadline)
+	defer cancel()
+	if err := a.watch.Close(ctx); err != nil {
+		a.log.Warn("phones were not told that they see nobody any more", "count", a.watch.Count())
+	}
+}
+
+// watchDeadline is how long phones get to hear that the server stops.
+const watchDeadline = 300 * time.Millisecond
 
 // closeAgents has the services hang up, for which they get a little time even after the deadline.
 func (a *App) closeAgents(ctx context.Context) {

@@ -76,7 +76,7 @@ func (a *App) openFeatures(ctx context.Context) error {
 	a.presence = presence.New(presence.Config{
 		Sessions: a.sessions, Roster: a.roster, Block: a.block,
 		Local: a.servesJID, Exists: a.hasAccount, Entity: chatEntity(a.cfg), Log: a.log,
-		Available: []func(context.Context, *im.Session){a.offline.Available, a.apps.Available},
+		Available: []func(context.Context, *im.Session){a.offline.Available, a.apps.Available}, Changed: a.presenceChanged,
 	})
 	a.cards = vcard.New(vcard.Config{Store: cards})
 	return nil

@@ -39,6 +39,9 @@ func (a *App) deviceEnded(ctx context.Context, account core.Address, id string) 
 	if a.sip != nil {
 		a.sip.EndDevice(gone)
 	}
+	if a.watch != nil {
+		a.watch.EndDevice(account, id)
+	}
 	if a.xmpp != nil {
 		a.xmpp.EndDevice(address.JID(account), id)
 	}

@@ -24,6 +24,9 @@ func (a *App) bindingsChanged(of core.Address) {
 	if a.letters != nil {
 		a.letters.Changed(of)
 	}
+	if a.watch != nil {
+		a.watch.Bound(of)
+	}
 }
 
 // copies are carbons of which phones hear that have not said whether they take messages.

@@ -57,6 +57,7 @@ func (a *App) keepers() []keeper {
 	return []keeper{
 		{"device", a.devices.Forget},
 		{"location", a.location.Forget},
+		{"watch", a.forgetWatch},
 		{"roster", a.presence.Forget},
 		{"block", a.block.Forget},
 		{"vcard", a.cards.Forget},

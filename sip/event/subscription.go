@@ -150,17 +150,13 @@ func (s *Subscription) serve(srv *transaction.Server) {
 }
 
 // Notify tells the subscriber: a state of the subscription at once, a state of what is watched when its turn has come,
-// what changed meanwhile being left out. With Terminated it is the last. What was told already is not told again. A Body
-// that is "" beside Terminated leaves what was told last.
+// what changed meanwhile being left out. With Terminated it is the last. What was told already is not told again.
 func (s *Subscription) Notify(notice Notice) {
 	s.post(func() {
 		if s.over || notice == s.notice {
 			return
 		}
 		urgent := notice.State != s.notice.State
-		if notice.State == Terminated && notice.Body == "" {
-			notice.Type, notice.Body = s.notice.Type, s.notice.Body
-		}
 		s.notice = notice
 		if notice.State == Terminated {
 			s.end()

@@ -69,6 +69,7 @@ var rules = []struct {
 	{"internal/feature/", []string{"internal/core", "internal/db", "internal/address", "internal/secret", "sip", "sip/", "xmpp", "xmpp/", "sdp", "media/"}},
 	{"internal/bridge/letters", []string{"internal/core", "internal/address", "sip", "sip/", "xmpp", "xmpp/"}},
 	{"internal/bridge/calls", []string{"internal/core", "internal/address", "internal/bridge", "sip", "sip/", "xmpp", "xmpp/", "sdp"}},
+	{"internal/bridge/watch", []string{"internal/core", "internal/address", "internal/bridge", "sip", "sip/", "xmpp", "xmpp/"}},
 	{"internal/bridge", []string{"sip", "sip/", "xmpp", "xmpp/", "sdp"}},
 	{"internal/edge/webedge", []string{"internal/core", "listen"}},
 	{"internal/edge/xmppedge", []string{"internal/core", "listen", "xmpp", "xmpp/"}},

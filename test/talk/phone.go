@@ -27,9 +27,10 @@ type phone struct {
 	told     string       // the last description that it got: where it is to speak to
 	voice    *audio.Endpoint
 
-	token  string                // of a browser
-	engine func() *audio.Browser // makes what a browser's call needs; nil for other phones
-	web    *audio.Browser        // of the call it is in
+	token   string                // of a browser
+	engine  func() *audio.Browser // makes what a browser's call needs; nil for other phones
+	web     *audio.Browser        // of the call it is in
+	watches map[string]*watch     // by whom it watches
 }
 
 func (f *phone) Name() string { return f.name }
@@ -52,7 +53,7 @@ func phones() kind {
 const behindNAT = "10.11.12.13"
 
 func newPhone(p *play, m []string) Actor {
-	f := &phone{name: m[1], address: m[2] + "@" + m[3], password: m[5]}
+	f := &phone{name: m[1], address: m[2] + "@" + m[3], password: m[5], watches: map[string]*watch{}}
 	switch m[7] {
 	case "UDP":
 		f.Peer = siptest.UDP(p, f.address, p.server.UDP.String())
@@ -83,7 +84,7 @@ func said(pattern string, do func(p *play, f *phone, m []string)) sentence {
 }
 
 func phoneSentences() []sentence {
-	return slices.Concat(registering(), calling(), beingCalled(), inACall(), holding(), speaking(), messaging(), looking())
+	return slices.Concat(registering(), calling(), beingCalled(), inACall(), holding(), speaking(), messaging(), watching(), looking())
 }
 
 func registering() []sentence {

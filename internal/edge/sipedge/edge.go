@@ -93,6 +93,7 @@ type Ports struct {
 	Addresses Addresses
 	// Message answers a MESSAGE that a plan was made for. Nil: it goes to the plan's targets, as a call does.
 	Message func(ctx context.Context, c *core.Call, f sip.Flow, req *sip.Message) *sip.Builder
+	Events  Events // nil: nothing can be subscribed to
 	// Anchor makes what carries a back-to-back call's media; if it is nil, or gives nil, bodies pass as they are.
 	Anchor func() b2bua.Media
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // allowed is what the server routes or answers itself.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, REGISTER, REFER, NOTIFY"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, REGISTER, REFER, NOTIFY, SUBSCRIBE"
 
 // inbound is a request that came in, with our own routes already taken off.
 type inbound struct {
@@ -46,8 +46,8 @@ func (in *inbound) begin(ctx context.Context, method sip.Method) {
 	switch method {
 	case sip.INVITE, sip.MESSAGE, sip.OPTIONS:
 		in.route(ctx)
-	case sip.SUBSCRIBE, sip.PUBLISH: // rfc6665#7.2
-		e.respond(in.server, in.req.Response(489, "Bad Event").Set(sip.HeaderAllow, allowed))
+	case sip.SUBSCRIBE, sip.PUBLISH:
+		in.event(ctx)
 	case sip.BYE, sip.INFO, sip.UPDATE, sip.PRACK, sip.NOTIFY: // rfc3261#12.2.2
 		e.refuse(in.server, 481, "")
 	default:
@@ -73,8 +73,12 @@ func (in *inbound) options() {
 		return
 	}
 	// rfc3261#11.2
-	in.edge.respond(in.server, in.req.Response(200, "").Set(sip.HeaderAllow, allowed).
-		Set(sip.HeaderAccept, "application/sdp").Set(sip.HeaderSupported, "path"))
+	b := in.req.Response(200, "").Set(sip.HeaderAllow, allowed).
+		Set(sip.HeaderAccept, "application/sdp").Set(sip.HeaderSupported, "path")
+	if events := in.edge.ports.Events; events != nil {
+		b.Set(sip.HeaderAllowEvents, events.Allow())
+	}
+	in.edge.respond(in.server, b)
 }
 
 // register proves the account and has the registrar answer.

@@ -15,6 +15,9 @@ func (e *Edge) inDialog(in *inbound) bool {
 	if in.req.ToTag() == "" {
 		return false
 	}
+	if e.ports.Events != nil && e.ports.Events.Serve(in.server) {
+		return true
+	}
 	to, ok := e.routed(in)
 	if !ok {
 		if in.req.Method() == sip.REGISTER || e.forUs(in.server) {

@@ -33,6 +33,7 @@ func (p *Presence) Hide(ctx context.Context, owner jid.JID, others []jid.JID, st
 		added, err := store()
 		if err == nil {
 			t.conceal(owner, added)
+			p.changed(locked...)
 		}
 		return err
 	}, locked...)
@@ -88,6 +89,7 @@ func (p *Presence) Show(ctx context.Context, owner, other jid.JID) {
 
 func (p *Presence) reveal(ctx context.Context, owner, contact jid.JID) error {
 	if !p.reaches(contact) {
+		p.changed(owner, contact)
 		return nil
 	}
 	return p.turn(ctx, 0, func(t *turn) error {
@@ -98,6 +100,7 @@ func (p *Presence) reveal(ctx context.Context, owner, contact jid.JID) error {
 		if s.State.SeesContact() {
 			t.show(contact, owner) // of accounts here; others are not asked again
 		}
+		p.changed(owner, contact)
 		return err
 	}, owner, contact)
 }

@@ -13,7 +13,7 @@ var errBlocked = &xmpp.StanzaError{Condition: xmpp.NotAcceptable, Type: xmpp.Can
 
 // directed is presence that a session says to one alone (rfc6121#4.6).
 func (p *Presence) directed(ctx context.Context, s *im.Session, st *xmpp.Stanza) error {
-	if err := p.mayReach(ctx, s, st.To()); err != nil {
+	if err := p.mayReach(ctx, s.JID(), st.To()); err != nil {
 		return err
 	}
 	return p.turn(ctx, 0, func(t *turn) error {
@@ -35,16 +35,16 @@ func (p *Presence) pass(ctx context.Context, s *im.Session, st *xmpp.Stanza) err
 	if st.To().IsZero() {
 		return nil
 	}
-	if err := p.mayReach(ctx, s, st.To()); err != nil {
+	if err := p.mayReach(ctx, s.JID(), st.To()); err != nil {
 		return err
 	}
 	return p.turn(ctx, 0, func(t *turn) error { t.send(st); return nil }, s.JID().Bare())
 }
 
-// mayReach says why a session's stanza can't go to somebody.
-func (p *Presence) mayReach(ctx context.Context, s *im.Session, to jid.JID) error {
+// mayReach says why what an account says can't go to somebody.
+func (p *Presence) mayReach(ctx context.Context, from, to jid.JID) error {
 	switch {
-	case p.blocks(ctx, s.JID().Bare(), to):
+	case p.blocks(ctx, from.Bare(), to):
 		return errBlocked
 	case !p.c.Local(to.Domain) && p.c.Remote == nil:
 		return &xmpp.StanzaError{Condition: xmpp.RemoteServerNotFound}

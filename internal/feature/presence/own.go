@@ -40,6 +40,7 @@ func (p *Presence) available(ctx context.Context, s *im.Session, st *xmpp.Stanza
 		if before == nil {
 			t.welcome(s, contacts)
 		}
+		p.changed(owner)
 		return nil
 	}, owner)
 	if err != nil || gone {
@@ -143,6 +144,7 @@ func (t *turn) leave(s *im.Session, st *xmpp.Stanza) (err error) {
 		}
 		s.SetAvailability(nil)
 		t.broadcast(s, st, contacts)
+		t.p.changed(s.JID().Bare())
 	}
 	told := map[jid.JID]bool{}
 	for _, c := range contacts {

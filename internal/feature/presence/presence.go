@@ -60,6 +60,10 @@ type Config struct {
 	// that is not negative. Its own presence has been handled then.
 	Available []func(ctx context.Context, s *im.Session)
 
+	// Changed is told of accounts of which somebody may see, or may have seen, another presence from now on. It must not
+	// block. nil: nobody wants to know.
+	Changed func(accounts ...jid.JID)
+
 	Directed int // to how many a session may tell its presence besides its contacts; default 500
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -75,6 +79,9 @@ type Presence struct {
 // New makes it.
 func New(c Config) *Presence {
 	c.Directed = cmp.Or(c.Directed, 500)
+	if c.Changed == nil {
+		c.Changed = func(...jid.JID) {}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -93,7 +100,7 @@ func (p *Presence) Handle(ctx context.Context, s *im.Session, st *xmpp.Stanza) {
 
 func (p *Presence) handle(ctx context.Context, s *im.Session, st *xmpp.Stanza) error {
 	if k, ok := roster.KindOf(st.Type()); ok {
-		return p.subscription(ctx, s, st, k)
+		return p.subscription(ctx, s.JID(), st, k)
 	}
 	addressed := !st.To().IsZero()
 	switch st.Type() {

@@ -14,7 +14,7 @@ func (p *Presence) probe(ctx context.Context, s *im.Session, st *xmpp.Stanza) er
 	if st.To().IsZero() {
 		return &xmpp.StanzaError{Condition: xmpp.BadRequest, Text: "whose presence?"}
 	}
-	if err := p.mayReach(ctx, s, st.To()); err != nil {
+	if err := p.mayReach(ctx, s.JID(), st.To()); err != nil {
 		return err
 	}
 	return p.sendProbe(ctx, st, true)

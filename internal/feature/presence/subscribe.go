@@ -11,9 +11,16 @@ import (
 	"parley/xmpp/roster"
 )
 
-// subscription is what a session says about a subscription (rfc6121#3): its account says it to an account.
-func (p *Presence) subscription(ctx context.Context, s *im.Session, st *xmpp.Stanza, k roster.Kind) error {
-	from, to := s.JID().Bare(), st.To().Bare()
+// Ask asks, in an account's place, to see another, as if one of its sessions had said so. The error is a *xmpp.StanzaError,
+// or any other of a fault here.
+func (p *Presence) Ask(ctx context.Context, from, to jid.JID) error {
+	from, to = from.Bare(), to.Bare()
+	return p.subscription(ctx, from, said(roster.Subscribe, from, to), roster.Subscribe)
+}
+
+// subscription is what an account here says about a subscription (rfc6121#3).
+func (p *Presence) subscription(ctx context.Context, from jid.JID, st *xmpp.Stanza, k roster.Kind) error {
+	from, to := from.Bare(), st.To().Bare()
 	switch {
 	case to.IsZero():
 		return &xmpp.StanzaError{Condition: xmpp.BadRequest, Text: "to whom?"}
@@ -21,7 +28,7 @@ func (p *Presence) subscription(ctx context.Context, s *im.Session, st *xmpp.Sta
 		return &xmpp.StanzaError{Condition: xmpp.NotAllowed, Text: "everybody sees himself"}
 	}
 	if k == roster.Subscribe || k == roster.Subscribed {
-		if err := p.mayReach(ctx, s, to); err != nil {
+		if err := p.mayReach(ctx, from, to); err != nil {
 			return err
 		}
 	}
@@ -75,6 +82,9 @@ func (a *aftermath) step(owner, peer jid.JID, st *xmpp.Stanza, s roster.Step) {
 		owner, peer = peer, owner
 	}
 	lost := s.Before.State.IsSeen() && !s.After.State.IsSeen()
+	if s.Before != s.After {
+		a.later = append(a.later, func() { a.t.p.changed(owner, peer) })
+	}
 	if st == nil || st.Type() != s.Kind.String() {
 		st = said(s.Kind, owner, peer)
 		if !s.Out {

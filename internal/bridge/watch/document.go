@@ -1,0 +1,67 @@
+package watch
+
+import (
+	"cmp"
+	"slices"
+
+	"parley/internal/address"
+	"parley/internal/bridge"
+	"parley/sip"
+	"parley/sip/event"
+	"parley/sip/pidf"
+	"parley/xmpp/jid"
+)
+
+// notify is what somebody is told who sees an account as view says.
+func notify(of jid.JID, view View) event.Notice {
+	switch {
+	case view.Seen:
+		return event.Notice{State: event.Active, Type: pidf.MIME, Body: document(of, view).String()}
+	case view.Asking:
+		return event.Notice{State: event.Pending}
+	}
+	return event.Notice{State: event.Terminated, Reason: event.Rejected} // rfc8048#4.3.3
+}
+
+// Limits of a document that a phone gets, which may have to fit into a datagram.
+const (
+	maxTuples = 8
+	maxStatus = 200 // bytes
+)
+
+// document is the presence document of an account. Who is not available is a tuple that is closed.
+func document(of jid.JID, view View) *pidf.Presence {
+	var all []bridge.Available
+	for _, st := range view.Presences {
+		if a, ok := bridge.OfStanza(st); ok && !a.Gone {
+			a.Status = cut(a.Status, maxStatus)
+			all = append(all, a)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b bridge.Available) int { return cmp.Compare(b.Priority, a.Priority) })
+	if all = all[:min(len(all), maxTuples)]; len(all) == 0 {
+		all = []bridge.Available{{Gone: true}}
+	}
+	uri := entity(of)
+	return bridge.ToPIDF(uri, all, func(string) string { return uri })
+}
+
+// entity is the URI of an account.
+func entity(of jid.JID) string {
+	a, err := address.FromJID(of)
+	if err != nil {
+		return "sip:" + of.Domain
+	}
+	return sip.URI{Scheme: "sip", User: sip.EscapeUser(a.Local), Host: a.Domain}.String()
+}
+
+// cut is the beginning of a text that has at most n bytes.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}
