@@ -31,24 +31,13 @@ type Linphone struct {
 func NewLinphone(t testing.TB, s *harness.Server, a Account, speech string) *Linphone {
 	t.Helper()
 	l := &Linphone{account: a, server: s, dir: t.TempDir(), speech: speech}
-	for _, folder := range []string{".local/share/linphone", ".config"} { // it doesn't start without them
-		if err := os.MkdirAll(filepath.Join(l.dir, folder), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ports := harness.FreePorts(t, 2)
-	l.write(t, "linphonerc", fmt.Sprintf(linphoneConfig, ports[0], ports[1],
-		s.URI(a.Transport), s.Address(a.User), a.User, a.Password, s.Domain))
-	l.write(t, "asound.conf", fmt.Sprintf(linphoneSound, l.loudspeaker()))
+	l.home(t)
 	pipe := "parley-test-" + rand.Text()
 	l.process = harness.Start(t, harness.Command{
 		Name: a.User + "'s linphone",
 		Args: []string{"linphone-daemon", "--config", "linphonerc", "--log", "linphone.log", "--pipe", pipe},
 		Dir:  l.dir,
-		Env: []string{
-			"HOME=" + l.dir, "XDG_DATA_HOME=", "XDG_CONFIG_HOME=",
-			"ALSA_CONFIG_PATH=" + l.dir + "/asound.conf", "PULSE_SERVER=none",
-		},
+		Env:  l.env(),
 	})
 	t.Cleanup(func() { l.cleanup(t, pipe) })
 	harness.Eventually(t, "linphone-daemon listens", func() bool {
@@ -57,6 +46,27 @@ func NewLinphone(t testing.TB, s *harness.Server, a Account, speech string) *Lin
 		return err == nil
 	})
 	return l
+}
+
+// home is the folder that it lives in.
+func (l *Linphone) home(t testing.TB) {
+	t.Helper()
+	for _, folder := range []string{".local/share/linphone", ".config"} { // it doesn't start without them
+		if err := os.MkdirAll(filepath.Join(l.dir, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ports, s, a := harness.FreePorts(t, 2), l.server, l.account
+	l.write(t, "linphonerc", fmt.Sprintf(linphoneConfig, ports[0], ports[1],
+		s.URI(a.Transport), s.Address(a.User), a.User, a.Password, s.Domain))
+	l.write(t, "asound.conf", fmt.Sprintf(linphoneSound, l.loudspeaker()))
+}
+
+func (l *Linphone) env() []string {
+	return []string{
+		"HOME=" + l.dir, "XDG_DATA_HOME=", "XDG_CONFIG_HOME=",
+		"ALSA_CONFIG_PATH=" + l.dir + "/asound.conf", "PULSE_SERVER=none",
+	}
 }
 
 // The daemon's own command for signing in can't name a route, and without one Linphone looks the
@@ -69,6 +79,7 @@ verify_server_certs=0
 verify_server_cn=0
 media_encryption=none
 default_proxy=0
+composing_idle_timeout=4
 [net]
 firewall_policy=none
 [rtp]

@@ -130,7 +130,7 @@ func (l *Letters) Message(ctx context.Context, call *core.Call, f sip.Flow, req 
 		return req.Response(400, "Bad From")
 	}
 	if p != nil {
-		p.shows(shown)
+		p.wrote(shown)
 		letter = p.adds(letter)
 	}
 	if letter.Empty() { // a notice that nobody waits for

@@ -604,3 +604,23 @@ func TestWordsAskNoPhoneAndEndNoSession(t *testing.T) {
 	}
 	other.took(first, false) // nobody answers
 }
+
+func TestWhoWantsToHearOfMessagesTakesThem(t *testing.T) {
+	t.Parallel()
+	for can, joins := range map[core.Ability]bool{core.Unknown: true, core.Unable: false} {
+		s := newStage(t)
+		p := siptest.Join(s, nil, "bob@example.org", sip.UDP, s.layer.Receive)
+		s.register(p, p.Flow().ID(), "", can)
+		s.await("the phone is known", func() bool { return s.using(bob, p.Flow().ID()) != nil })
+		s.says(p, "text/plain", "x")
+		s.none()
+		s.says(p, im3862, strings.Replace(wishes, ", processing", "", 1))
+		if joins {
+			word(t, s.session(), "<received xmlns='"+nsReceipts+"' id='m1'/>")
+			read(p, 200)
+			continue
+		}
+		p.Silent(20 * time.Millisecond)
+		s.none()
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"mime"
 	"time"
 
+	"parley/internal/core"
 	"parley/sip"
 	"parley/sip/im"
 	"parley/xmpp"
@@ -41,6 +42,17 @@ func (p *phone) shows(s Speech) {
 	p.l.mu.Lock()
 	defer p.l.mu.Unlock()
 	p.speech |= s
+}
+
+// wrote notes what a phone has shown by a MESSAGE of its own. Who tells of messages, wants to be told or types takes MESSAGE.
+func (p *phone) wrote(s Speech) {
+	p.shows(s)
+	p.l.mu.Lock()
+	able := s&(speaksIMDN|speaksTyping) != 0 && p.ability == core.Unknown
+	p.l.mu.Unlock()
+	if able {
+		p.l.begin(func() { p.learn(core.Able) })
+	}
 }
 
 func (p *phone) unlearns(s Speech) {

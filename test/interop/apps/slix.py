@@ -15,8 +15,8 @@ from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 
-PLUGINS = ['xep_0030', 'xep_0054', 'xep_0059', 'xep_0092', 'xep_0191', 'xep_0198', 'xep_0199', 'xep_0202', 'xep_0203',
-           'xep_0280', 'xep_0297', 'xep_0313']
+PLUGINS = ['xep_0030', 'xep_0054', 'xep_0059', 'xep_0085', 'xep_0092', 'xep_0184', 'xep_0191', 'xep_0198', 'xep_0199', 'xep_0202', 'xep_0203',
+           'xep_0280', 'xep_0297', 'xep_0313', 'xep_0333']
 
 
 def tell(event, **what):
@@ -80,7 +80,8 @@ class App(ClientXMPP):
     def describe(self, m):
         return {'from': m['from'], 'bare': m['from'].bare, 'to': m['to'], 'type': m['type'], 'id': m['id'], 'body': m['body'],
                 'delay': m.xml.find('{urn:xmpp:delay}delay').get('stamp') if m.xml.find('{urn:xmpp:delay}delay') is not None else '',
-                'condition': m['error']['condition'] if m['type'] == 'error' else ''}
+                'condition': m['error']['condition'] if m['type'] == 'error' else '',
+                'typing': m['chat_state'], 'arrived': m['receipt'], 'seen': m['displayed']['id'] if m.xml.find('{urn:xmpp:chat-markers:0}displayed') is not None else ''}
 
     def got_message(self, m):
         if m.xml.find('{urn:xmpp:carbons:2}sent') is None and m.xml.find('{urn:xmpp:carbons:2}received') is None \
@@ -119,10 +120,21 @@ class App(ClientXMPP):
     async def do_disconnect(self):
         await self.disconnect()
 
-    async def do_write(self, to, body, id):
+    async def do_write(self, to, body, id, wants=None):
         m = self.make_message(mto=to, mbody=body, mtype='chat')
         m['id'] = id
+        if wants:
+            m['request_receipt'] = True
+            m.enable('markable')
         m.send()
+
+    async def do_type(self, to, state):
+        m = self.make_message(mto=to, mtype='chat')
+        m['chat_state'] = state
+        m.send()
+
+    async def do_seen(self, to, id):
+        self['xep_0333'].send_marker(to, id, 'displayed')
 
     async def do_presence(self, to=None, type=None, show=None, status=None, priority=None):
         self.send_presence(pto=to, ptype=type, pshow=show, pstatus=status, ppriority=int(priority) if priority else None)
