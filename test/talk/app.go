@@ -22,6 +22,8 @@ type app struct {
 	asker   string           // who asked to see it
 	page    page             // of its archive
 	call    jingleCall       // that it is in
+
+	named, read, writer string // the message of its own, and of another, of which there is to be heard
 }
 
 func (a *app) Name() string { return a.name }
@@ -51,7 +53,7 @@ func does(pattern string, do func(p *play, a *app, m []string)) sentence {
 }
 
 func appSentences() []sentence {
-	return slices.Concat(signingIn(), befriending(), beingThere(), chatting(), remembering(), blocking(), asking(), jingling(), speaking())
+	return slices.Concat(signingIn(), befriending(), beingThere(), hearingBack(), chatting(), remembering(), blocking(), asking(), jingling(), speaking())
 }
 
 // full is the app's full address.

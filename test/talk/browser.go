@@ -64,7 +64,7 @@ func (b *browser) connect(p *play) {
 }
 
 func browserSentences() []sentence {
-	return slices.Concat(browsing(), calling(), beingCalled(), inACall(), speaking(), looking(), signingIn(), beingThere(), chatting())
+	return slices.Concat(browsing(), calling(), beingCalled(), inACall(), speaking(), looking(), signingIn(), beingThere(), hearingBack(), chatting())
 }
 
 // opens makes a sentence of a browser.

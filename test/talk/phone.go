@@ -27,6 +27,8 @@ type phone struct {
 	told     string       // the last description that it got: where it is to speak to
 	voice    *audio.Endpoint
 
+	named, read string // the message of its own, and of another, of which there is to be heard
+
 	token   string                // of a browser
 	engine  func() *audio.Browser // makes what a browser's call needs; nil for other phones
 	web     *audio.Browser        // of the call it is in
@@ -84,7 +86,7 @@ func said(pattern string, do func(p *play, f *phone, m []string)) sentence {
 }
 
 func phoneSentences() []sentence {
-	return slices.Concat(registering(), calling(), beingCalled(), inACall(), holding(), speaking(), messaging(), watching(), looking())
+	return slices.Concat(registering(), calling(), beingCalled(), inACall(), holding(), speaking(), telling(), messaging(), watching(), looking())
 }
 
 func registering() []sentence {

@@ -24,7 +24,7 @@ type Config struct {
 	Queue   int           // messages that may be on their way to a phone; default 200
 	Rest    time.Duration // how long a phone that could not be reached is left alone the first time; default 30s
 	Longest time.Duration // and at most; default 15m
-	Pause   time.Duration // between a phone's REGISTER and the first that it gets; default 100ms
+	Pause   time.Duration // between the answer to a phone and the first that it gets; default 100ms
 	Server  string        // User-Agent of what is sent
 	Now     func() time.Time
 	// After calls f when d has passed, unless stop is called before; default time.AfterFunc.
@@ -177,6 +177,7 @@ func (p *phone) processed(to jid.JID, letter Letter, fate im.Fate) {
 	if fate == im.Waits {
 		n.Stage = Stored
 	}
+	pause(p.l.ctx, p.l.c.Pause) // its MESSAGE is to be answered first
 	if _, needs := n.form(); p.speaks(needs) {
 		p.utter(to, Letter{Notice: n}, needs)
 	}

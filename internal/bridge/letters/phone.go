@@ -245,10 +245,14 @@ func (p *phone) settle(ctx context.Context) {
 	p.l.mu.Lock()
 	wait := p.ready.Sub(p.l.c.Now())
 	p.l.mu.Unlock()
-	if wait <= 0 {
+	pause(ctx, wait)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
 		return
 	}
-	t := time.NewTimer(wait)
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
