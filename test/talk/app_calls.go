@@ -191,8 +191,13 @@ func (a *app) requests(j *jingle.Jingle) *xmpptest.Received {
 	return a.Ask("set", a.call.peer, j.XML())
 }
 
-// tells is requests for what has to be taken.
+// tells is requests for what has to be taken. Another app of the play has not come to its answer yet.
 func (a *app) tells(j *jingle.Jingle) {
+	if _, resource, _ := strings.Cut(a.call.peer, "/"); resource != "" && !strings.HasPrefix(resource, "call-") {
+		j.SID = a.call.id
+		a.Send(stanza("iq", a.call.peer, "set").Attr("id", rand.Text()).Raw(j.XML()).Close().String())
+		return
+	}
 	if r := a.requests(j); r.Attr("type") != "result" {
 		a.Fail("%s is answered with %s", j.Action, r.Raw)
 	}
@@ -251,6 +256,7 @@ func (a *app) beginSession(p *play) {
 	if err != nil {
 		p.Fatalf("%v", err)
 	}
+	j.Initiator = a.JID
 	a.tells(j)
 }
 

@@ -108,7 +108,7 @@ func newID() string {
 // newResource names one call's other side. It tells nothing of it.
 func newResource() string { return "call-" + rand.Text()[:12] }
 
-func (c *call) post(f func()) { c.queue.put(f) }
+func (c *call) post(f func()) { c.queue.put(item{do: f}) }
 
 // run is the call's goroutine.
 func (c *call) run() {
@@ -118,9 +118,12 @@ func (c *call) run() {
 	for !c.over {
 		select {
 		case <-c.queue.wake:
-			for _, f := range c.queue.take() {
-				if !c.over {
-					c.guard(f)
+			for _, i := range c.queue.take() {
+				switch {
+				case !c.over:
+					c.guard(i.do)
+				case i.late != nil:
+					i.late()
 				}
 			}
 		case <-c.lost():
@@ -242,17 +245,18 @@ func (o outbox) Send(st *xmpp.Stanza, done func(bool)) {
 	if done != nil {
 		go done(true)
 	}
-	if c.queue.offer(func() { c.hear(st) }) {
-		return
+	late := func() {
+		if st.Kind() == xmpp.IQ && !st.IsError() {
+			c.x.answer(st.Fail(unknownSession(st)))
+		}
 	}
-	if st.Kind() != xmpp.IQ || st.IsError() {
-		return
+	switch {
+	case c.queue.offer(item{func() { c.hear(st) }, late}):
+	case c.queue.isClosed():
+		go late()
+	case st.Kind() == xmpp.IQ && !st.IsError():
+		go c.x.answer(st.Fail(&xmpp.StanzaError{Condition: xmpp.ResourceConstraint}))
 	}
-	e := &xmpp.StanzaError{Condition: xmpp.ResourceConstraint}
-	if c.queue.isClosed() {
-		e = unknownSession(st)
-	}
-	go c.x.answer(st.Fail(e))
 }
 
 // End implements im.Outbox.

@@ -5,24 +5,27 @@ import "sync"
 // room is how much may wait in a call's queue before what peers send unasked is refused.
 const room = 64
 
+// item is something to do, and what to do instead once the call is over.
+type item struct{ do, late func() }
+
 // queue is the work that waits for a call's goroutine. What must not be lost is always taken: it comes once for each
 // thing that the call itself has asked for.
 type queue struct {
 	wake chan struct{} // holds a token while there may be items
 
 	mu     sync.Mutex
-	items  []func()
+	items  []item
 	closed bool
 }
 
-// put queues f; false once the queue is closed.
-func (q *queue) put(f func()) bool {
+// put queues something; false once the queue is closed.
+func (q *queue) put(i item) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		return false
 	}
-	q.items = append(q.items, f)
+	q.items = append(q.items, i)
 	select {
 	case q.wake <- struct{}{}:
 	default:
@@ -31,15 +34,15 @@ func (q *queue) put(f func()) bool {
 }
 
 // offer is put for what may be refused.
-func (q *queue) offer(f func()) bool {
+func (q *queue) offer(i item) bool {
 	q.mu.Lock()
 	full := len(q.items) >= room
 	q.mu.Unlock()
-	return !full && q.put(f)
+	return !full && q.put(i)
 }
 
 // take empties the queue.
-func (q *queue) take() []func() {
+func (q *queue) take() []item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	items := q.items
@@ -47,11 +50,16 @@ func (q *queue) take() []func() {
 	return items
 }
 
-// close takes nothing more.
+// close takes nothing more. What is left is too late.
 func (q *queue) close() {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed, q.items = true, nil
+	q.closed = true
+	q.mu.Unlock()
+	for _, i := range q.take() {
+		if i.late != nil {
+			i.late()
+		}
+	}
 }
 
 func (q *queue) isClosed() bool {

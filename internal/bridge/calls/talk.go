@@ -17,7 +17,7 @@ type handler struct{ call *call }
 
 // Progress implements dialog.Handler.
 func (h handler) Progress(_ *dialog.Session, resp *sip.Message) {
-	h.call.queue.offer(func() { h.call.progress(resp.Status()) })
+	h.call.queue.offer(item{do: func() { h.call.progress(resp.Status()) }})
 }
 
 // Answered implements dialog.Handler.
@@ -36,7 +36,7 @@ func (h handler) Acknowledged(_ *dialog.Session, ack *sip.Message) {
 
 // Request implements dialog.Handler.
 func (h handler) Request(_ *dialog.Session, in *dialog.Incoming) {
-	if !h.call.queue.offer(func() { h.call.asked(in) }) {
+	if !h.call.queue.offer(item{do: func() { h.call.asked(in) }}) {
 		in.Respond(in.Response(500, "Too Many Requests Pending").Set(sip.HeaderRetryAfter, "5"))
 	}
 }
