@@ -136,7 +136,7 @@ func (m *Media) Direction() Direction {
 		}
 	}
 	_, ice := m.either("ice-ufrag")
-	if a := m.host(); a.IsValid() && a.IsUnspecified() && !ice {
+	if a := m.host(); a.IsValid() && a.IsUnspecified() && !ice && !m.ice {
 		d = direction(d.Sends(), false)
 	}
 	return d

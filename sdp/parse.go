@@ -40,7 +40,8 @@ type Media struct {
 	Proto   string
 	Formats []string
 
-	count   int // of ports; 0 if not given
+	count   int  // of ports; 0 if not given
+	ice     bool // it was reached by ICE, which has been dropped
 	lines   []line
 	session *Description
 }

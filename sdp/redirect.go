@@ -18,6 +18,10 @@ func iceAttributes() []string {
 // is another one.
 func (d *Description) DropICE() {
 	names := iceAttributes()
+	for _, m := range d.Media {
+		_, had := m.either("ice-ufrag")
+		m.ice = m.ice || had
+	}
 	d.Remove(names...)
 	for _, m := range d.Media {
 		m.Remove(names...)

@@ -353,3 +353,23 @@ func TestOfferAndAccept(t *testing.T) {
 		t.Errorf("two media for one: %v", err)
 	}
 }
+
+// TestCandidatesToComeAreNoHold has a description whose candidates are still to come go through a relay.
+func TestCandidatesToComeAreNoHold(t *testing.T) {
+	t.Parallel()
+	text := "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n"
+	for _, c := range []struct {
+		text string
+		want Direction
+	}{{text, SendRecv}, {strings.Replace(text, "a=ice-ufrag:abcd\r\n", "", 1), SendOnly}} {
+		d, err := Parse(c.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.DropICE()
+		d.Redirect(netip.MustParseAddr("192.0.2.1"), func(int, *Media) (uint16, uint16) { return 4000, 4001 })
+		if got := d.Media[0].Direction(); got != c.want {
+			t.Errorf("it is %s, want %s:\n%s", got, c.want, d)
+		}
+	}
+}

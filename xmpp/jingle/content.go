@@ -94,7 +94,7 @@ func parseContent(e *xmpp.Element, action Action) (c Content, err error) {
 		return c, err
 	}
 	for _, child := range e.Children {
-		if err := c.take(child); err != nil {
+		if err := c.take(child, action); err != nil {
 			return c, err
 		}
 	}
@@ -106,14 +106,14 @@ func parseContent(e *xmpp.Element, action Action) (c Content, err error) {
 	return c, nil
 }
 
-func (c *Content) take(e *xmpp.Element) (err error) {
+func (c *Content) take(e *xmpp.Element, action Action) (err error) {
 	switch {
 	case e.Local == "description" && e.Space == NSRTP:
 		c.Description, err = parseDescription(e)
 	case e.Local == "description":
 		c.OtherDescription = e.Name
 	case e.Local == "transport" && e.Space == NSICE:
-		c.Transport, err = parseTransport(e)
+		c.Transport, err = parseTransport(e, action == TransportInfo)
 	case e.Local == "transport":
 		c.OtherTransport = e.Name
 	}

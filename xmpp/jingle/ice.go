@@ -55,8 +55,12 @@ type SCTP struct {
 	Streams  uint16
 }
 
-func parseTransport(e *xmpp.Element) (*Transport, error) {
+// parseTransport reads a transport. Apps leave the pwd out where they tell of candidates alone: more says that this may be.
+func parseTransport(e *xmpp.Element, more bool) (*Transport, error) {
 	t := &Transport{UFrag: e.Attr("ufrag"), Pwd: e.Attr("pwd")}
+	if more && t.Pwd == "" {
+		t.UFrag = ""
+	}
 	if err := t.Check(); err != nil {
 		return nil, err
 	}

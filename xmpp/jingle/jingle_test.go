@@ -258,3 +258,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestCandidatesWithoutPassword is how stanza tells of candidates.
+func TestCandidatesWithoutPassword(t *testing.T) {
+	t.Parallel()
+	e, err := xmpp.ParseElement("<jingle xmlns='urn:xmpp:jingle:1' sid='s' action='transport-info'><content creator='initiator' name='0'>" +
+		"<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='fXpw'><candidate component='1' foundation='3600895337' ip='192.0.2.2' port='38626' priority='2122194687' protocol='udp' type='host'/></transport></content></jingle>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := Parse(e)
+	if err != nil || len(j.Contents[0].Transport.Candidates) != 1 || j.Contents[0].Transport.UFrag != "" {
+		t.Errorf("read %+v, %v", j, err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"time"
 
 	"parley/internal/address"
 	"parley/internal/bridge"
@@ -215,13 +216,25 @@ func (c *call) settled(i *jingle.Intent) {
 		c.dialogEnds(bridge.Header(reasonOf(i)))
 		c.quit()
 	case jingle.Retract, jingle.Finish:
-		reason := i.Reason
-		if reason == nil {
-			reason = &jingle.Reason{Condition: jingle.Cancel}
-		}
-		c.end(ending{reason: reason, byApp: true})
+		c.takenBack(i)
 	case jingle.Propose, jingle.Ring, jingle.Accept:
 	}
+}
+
+// finishTime is how long an app that says that a call is finished may take to end the session.
+const finishTime = 2 * time.Second
+
+// takenBack ends a call that an app takes back. Of one that is up it ends the session too, before or after.
+func (c *call) takenBack(i *jingle.Intent) {
+	reason := i.Reason
+	if reason == nil {
+		reason = &jingle.Reason{Condition: jingle.Cancel}
+	}
+	if i.Step == jingle.Finish && c.state == up {
+		c.after("finish", finishTime, func() { c.end(ending{reason: reason}) })
+		return
+	}
+	c.end(ending{reason: reason, byApp: true})
 }
 
 func (c *call) dialogEnds(header string) {

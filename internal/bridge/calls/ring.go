@@ -251,7 +251,7 @@ func (c *call) replied(r *rung, i *jingle.Intent, failed bool) {
 		c.gone(r)
 	case c.app == r.Session: // it takes back what it has agreed to
 		if i.Step == jingle.Reject || i.Step == jingle.Retract || i.Step == jingle.Finish {
-			c.end(ending{reason: reasonOf(i), byApp: true})
+			c.takenBack(i)
 		}
 	case i.Step == jingle.Ring:
 		c.rings()
