@@ -118,7 +118,7 @@ func choose(d *Description, ours []Codec) (int, Codec, error) {
 			if !errors.Is(why, ErrCodec) {
 				why = ErrSecure
 			}
-		case m.Form() == Plain:
+		case m.Form() == Plain || m.Form() == Opportunistic:
 			if c, ok := common(m.Codecs(), ours); ok {
 				return i, c, nil
 			}

@@ -11,16 +11,35 @@ type Form int
 
 // The forms.
 const (
-	Other Form = iota // not RTP, or none that is known
-	Plain             // RTP/AVP and RTP/AVPF
-	SDES              // RTP/SAVP and RTP/SAVPF with keys in the description (rfc4568)
-	DTLS              // UDP/TLS/RTP/SAVP and SAVPF, keys by DTLS (rfc5764)
+	Other         Form = iota // not RTP, or none that is known
+	Plain                     // RTP/AVP and RTP/AVPF
+	SDES                      // RTP/SAVP and RTP/SAVPF with keys in the description (rfc4568)
+	DTLS                      // UDP/TLS/RTP/SAVP and SAVPF, keys by DTLS (rfc5764)
+	Opportunistic             // RTP/AVP with keys in the description: SDES or plain, as who answers likes (rfc8643)
 )
 
-// String is the profile that stands for the form; "" for Other.
+// String names the form by the profile that stands for it; "" for Other.
 func (f Form) String() string {
+	if f == Opportunistic {
+		return "RTP/AVP a=crypto"
+	}
+	return f.Profile()
+}
+
+// FormOf is the form of that name; Other for any that is none.
+func FormOf(name string) Form {
+	for _, f := range []Form{Plain, SDES, DTLS, Opportunistic} {
+		if f.String() == name {
+			return f
+		}
+	}
+	return Other
+}
+
+// Profile is the form's profile as an m= line has it; "" for Other.
+func (f Form) Profile() string {
 	switch f {
-	case Plain:
+	case Plain, Opportunistic:
 		return "RTP/AVP"
 	case SDES:
 		return "RTP/SAVP"
@@ -30,13 +49,16 @@ func (f Form) String() string {
 	return ""
 }
 
-// Secure says that the form encrypts.
+// Secure says that the form always encrypts.
 func (f Form) Secure() bool { return f == SDES || f == DTLS }
 
 // Form is the form of one medium.
 func (m *Media) Form() Form {
 	switch strings.ToUpper(m.Proto) {
 	case "RTP/AVP", "RTP/AVPF":
+		if len(m.Cryptos()) > 0 {
+			return Opportunistic
+		}
 		return Plain
 	case "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF":
 		return DTLS

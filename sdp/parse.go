@@ -84,7 +84,9 @@ func (d *Description) take(raw string) error {
 	return nil
 }
 
-func malformed(what, text string) error { return fmt.Errorf("%w: %s %.60q", ErrSyntax, what, text) }
+func malformed(what, text string) error {
+	return fmt.Errorf("%w: %s %.60q", ErrSyntax, what, redacted(text))
+}
 
 // check asks for what nothing can be done without.
 func (d *Description) check() error {

@@ -104,12 +104,33 @@ func (d *Description) Bundle(mids []string) {
 	}
 }
 
-// Bundles says whether the description offers that media share a transport.
-func (d *Description) Bundles() bool {
-	for _, l := range d.lines {
-		if n, v, ok := l.attribute(); ok && n == "group" && strings.HasPrefix(v, "BUNDLE") {
-			return true
+// Bundled are the indices of the media that the description wants to share one transport, in the order of the first
+// group that says so (rfc9143#7.2).
+func (d *Description) Bundled() []int {
+	for v := range d.Values("group") {
+		names := strings.Fields(v)
+		if len(names) == 0 || names[0] != "BUNDLE" {
+			continue
+		}
+		var all []int
+		for _, name := range names[1:] {
+			for i, m := range d.Media {
+				if mid, ok := m.Attribute("mid"); ok && mid == name && m.Port != 0 && !slices.Contains(all, i) {
+					all = append(all, i)
+				}
+			}
+		}
+		return all
+	}
+	return nil
+}
+
+// OfferBundled gives media that are offered only within a bundle, which have port 0 for that (rfc9143#6), the port that
+// stands for one not known yet.
+func (d *Description) OfferBundled() {
+	for _, m := range d.Media {
+		if _, only := m.Attribute("bundle-only"); only && m.Port == 0 {
+			m.Port = 9
 		}
 	}
-	return false
 }

@@ -35,14 +35,26 @@ func (a *App) anchor() (func() b2bua.Media, error) {
 		return nil, err
 	}
 	return func() b2bua.Media {
-		policy := a.current.Load().Calls.Anchor
-		if policy == config.AnchorNever {
+		calls := a.current.Load().Calls
+		if calls.Anchor == config.AnchorNever {
 			return nil
 		}
 		return relay.New(relay.Config{
-			Ports: a.ports, Identity: identity, Hide: policy == config.AnchorAlways, Log: a.log,
+			Ports: a.ports, Identity: identity, Hide: calls.Anchor == config.AnchorAlways,
+			Encryption: encryption(calls.Encryption), Log: a.log,
 		}).Anchor()
 	}, nil
+}
+
+func encryption(policy config.Encryption) relay.Encryption {
+	switch policy {
+	case config.EncryptionOpportunistic:
+		return relay.Opportunistically
+	case config.EncryptionRequired:
+		return relay.Required
+	case config.EncryptionAsOffered:
+	}
+	return relay.AsOffered
 }
 
 // addAgents puts the user agents inside the process behind the edge.

@@ -33,6 +33,7 @@ import (
 	"parley/internal/feature/device"
 	"parley/internal/feature/guard"
 	"parley/internal/feature/location"
+	"parley/internal/feature/mode"
 	"parley/internal/feature/offline"
 	"parley/internal/feature/presence"
 	"parley/internal/feature/registrar"
@@ -53,6 +54,7 @@ type App struct {
 	store    *store
 	cert     *cert.Source
 	location *location.Table
+	forms    mode.Seen // which forms of media phones have offered
 	sessions *im.Table
 	roster   *roster.Rosters
 	presence *presence.Presence

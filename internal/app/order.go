@@ -27,6 +27,7 @@ func (p *planner) Plan(ctx context.Context, c *core.Call) (*core.Plan, error) {
 // order is THE list of features that take part in a call's plan, in the order they decide.
 func order(
 	cfg config.Config, accounts core.Accounts, blocks *block.Lists, loc core.Location, apps *calls.Apps,
+	seen *mode.Seen,
 ) core.Routers {
 	return core.Routers{
 		// May the caller reach the callee at all?
@@ -42,7 +43,7 @@ func order(
 		// Which of the callee's apps take calls?
 		{Name: "calls", Router: &calls.Router{Apps: apps, Ring: cfg.Calls.Ring}},
 		// How shall it run?
-		{Name: "mode", Router: modeRouter(cfg)},
+		{Name: "mode", Router: modeRouter(cfg, seen)},
 	}
 }
 
@@ -79,8 +80,8 @@ func services(cfg config.Config) []string {
 	return nil
 }
 
-func modeRouter(cfg config.Config) *mode.Router {
-	r := &mode.Router{}
+func modeRouter(cfg config.Config, seen *mode.Seen) *mode.Router {
+	r := &mode.Router{Seen: seen}
 	switch cfg.Calls.Anchor {
 	case config.AnchorNAT:
 		r.Anchor = mode.BehindNAT
@@ -88,6 +89,13 @@ func modeRouter(cfg config.Config) *mode.Router {
 		r.Anchor = mode.Always
 	case config.AnchorNever:
 		r.Anchor = mode.Never
+	}
+	switch cfg.Calls.Encryption {
+	case config.EncryptionOpportunistic:
+		r.Encryption = mode.Opportunistic
+	case config.EncryptionRequired:
+		r.Encryption = mode.Required
+	case config.EncryptionAsOffered:
 	}
 	switch cfg.Calls.Mode {
 	case config.ModeProxied:

@@ -27,7 +27,7 @@ func (a *App) Reload(cfg config.Config) error {
 
 // plan puts the routers in force that a configuration asks for.
 func (a *App) plan(c config.Config) {
-	routers := order(c, a.store.accounts, a.block, a.location, a.apps)
+	routers := order(c, a.store.accounts, a.block, a.location, a.apps, &a.forms)
 	a.planner.routers.Store(&routers)
 }
 

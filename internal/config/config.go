@@ -165,6 +165,7 @@ type Auth struct {
 type Calls struct {
 	Mode        CallMode
 	Anchor      Anchor
+	Encryption  Encryption
 	Ring        time.Duration
 	TimerC      time.Duration
 	MaxDuration time.Duration
@@ -215,6 +216,16 @@ const (
 	AnchorNever  Anchor = "never"
 	AnchorNAT    Anchor = "nat"
 	AnchorAlways Anchor = "always"
+)
+
+// Encryption says what becomes of media that one end wants encrypted and the other doesn't.
+type Encryption string
+
+// The policies of encryption.
+const (
+	EncryptionAsOffered     Encryption = "as offered"
+	EncryptionOpportunistic Encryption = "opportunistic"
+	EncryptionRequired      Encryption = "required"
 )
 
 // TLSVersion is a version of TLS as crypto/tls numbers it.
@@ -311,6 +322,7 @@ func Default() Config {
 		Calls: Calls{
 			Mode:        ModeAuto,
 			Anchor:      AnchorNAT,
+			Encryption:  EncryptionAsOffered,
 			Ring:        time.Minute,
 			TimerC:      3*time.Minute + time.Second,
 			MaxDuration: 12 * time.Hour,

@@ -206,7 +206,12 @@ func (c *Config) callsSection() section {
 			"In which way calls run: proxied, their bodies untouched; back-to-back, both dialogs owned by the server; or auto, as each call needs.", ""},
 		{"anchor", oneOf(&x.Anchor, choice[Anchor]{"never", AnchorNever}, choice[Anchor]{"nat", AnchorNAT},
 			choice[Anchor]{"always", AnchorAlways}), onReload,
-			"When a call's media passes through the server: never, when the ends can't talk directly (a side is behind a NAT without ICE, or one speaks WebRTC and the other plain RTP), or always.", ""},
+			"When a call's media passes through the server: never, when the ends can't talk directly (a side is behind a NAT without ICE, or they have different forms of media), or always.", ""},
+		{"encryption", oneOf(&x.Encryption, choice[Encryption]{"as offered", EncryptionAsOffered},
+			choice[Encryption]{"opportunistic", EncryptionOpportunistic}, choice[Encryption]{"required", EncryptionRequired}), onReload,
+			"Whether media is encrypted: as offered, so that who offers RTP/SAVP is not connected to plain RTP; opportunistic, each leg as its phone can, " +
+				"one that signs in over TLS being offered keys; or required, and no phone talks in plain RTP. A browser's media always is encrypted on its own leg.",
+			"rfc8643, rfc4568"},
 		{"ring", duration(&x.Ring, 5*time.Second, 10*time.Minute), onReload,
 			"How long phones ring before the call ends unanswered.", ""},
 		{"timer_c", duration(&x.TimerC, 3*time.Minute+time.Second, time.Hour), onRestart,

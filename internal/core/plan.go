@@ -98,8 +98,10 @@ type Media struct {
 // Forms of media, by the profile that stands for them in a description. Two ends of different forms can't talk
 // directly.
 const (
-	PlainRTP = "RTP/AVP"
-	WebRTC   = "UDP/TLS/RTP/SAVPF" // ICE, and SRTP with keys by DTLS
+	PlainRTP          = "RTP/AVP"
+	SDES              = "RTP/SAVP"          // SRTP with keys in the description
+	OpportunisticSRTP = "RTP/AVP a=crypto"  // either of them, as who answers likes
+	WebRTC            = "UDP/TLS/RTP/SAVPF" // ICE, and SRTP with keys by DTLS
 )
 
 // Browser says that a device speaks WebRTC: what registers or calls over a WebSocket does.
@@ -138,6 +140,7 @@ type Step struct {
 type Plan struct {
 	Mode  Mode
 	Why   string // why this mode; "" for the default
+	Form  string // the media that the caller understands, also if it makes no offer; "" if nobody has said
 	Steps []Step
 	// Notes are what routers found, for `parley route explain`.
 	Notes []string

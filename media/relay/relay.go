@@ -6,8 +6,9 @@
 // packets hold, encrypted by SDES or not, stays as it is. A peer's media is taken from where it comes
 // from (RFC 4961), learned once and again only after a new description.
 //
-// Between plain RTP and WebRTC it is a bridge (bridge.go): audio passes with the codecs that both ends have, as a
-// stream of its own.
+// Between ends of different forms (plain RTP, SDES by RFC 4568, WebRTC) it is a bridge: what is heard and seen passes with the
+// codecs that both ends have, as a stream of the relay's own, decrypted on one side and encrypted on the other. forms.go
+// says which form a leg gets, bridge.go how a description is turned into that, stream.go and port.go how packets go.
 package relay
 
 import (
@@ -45,6 +46,8 @@ type Config struct {
 	// Hide has media pass through the relay between two ends that speak WebRTC too. Otherwise their descriptions pass
 	// as they are, and ICE finds them a path of their own.
 	Hide bool
+	// Encryption is the policy for legs of different forms.
+	Encryption Encryption
 	// SetUp and Consent: see webrtc.Config.
 	SetUp, Consent time.Duration
 	// Rand gives the random numbers of RTP; default math/rand/v2.
@@ -75,6 +78,9 @@ type Anchor struct {
 	r    *Relay
 	lost chan error
 
+	// CNAMEs towards the caller and towards those who are called: sound and picture of one end share one.
+	cnames [2]string
+
 	mu      sync.Mutex
 	legs    map[int]*leg
 	streams map[int]*stream // by index of the medium
@@ -83,17 +89,12 @@ type Anchor struct {
 	running sync.WaitGroup
 }
 
-// leg is what is known of one end of the call.
-type leg struct {
-	name string
-	peer netip.Addr // where its signalling comes from; zero for one inside the process
-	form string     // what it understands, as far as it has not said anything; "" if not known
-	said *sdp.Description
-}
-
 // Anchor makes the anchor of a call. No port is open before it has an offer.
 func (r *Relay) Anchor() *Anchor {
-	return &Anchor{r: r, lost: make(chan error, 1), legs: map[int]*leg{}, streams: map[int]*stream{}}
+	return &Anchor{
+		r: r, lost: make(chan error, 1), legs: map[int]*leg{}, streams: map[int]*stream{},
+		cnames: [2]string{rtp.CNAME(r.c.Rand), rtp.CNAME(r.c.Rand)},
+	}
 }
 
 // Leg announces a leg, or that its signalling comes from elsewhere now.
@@ -104,7 +105,7 @@ func (a *Anchor) Leg(index int, name string, peer netip.Addr, form string) {
 		l.peer = peer
 		return
 	}
-	a.legs[index] = &leg{name: name, peer: peer, form: form}
+	a.legs[index] = &leg{name: name, peer: peer, form: sdp.FormOf(form)}
 }
 
 // Lost tells when an end that speaks WebRTC can't be talked to, or not any more.
@@ -135,26 +136,31 @@ func (a *Anchor) host(l *leg) netip.Addr {
 func (a *Anchor) Offer(_ context.Context, from, to int, body string) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d, err := a.read(from, to, body)
+	d, err := a.read(from, to, body, true)
 	if err != nil {
 		return "", err
 	}
 	f, t := a.legs[from], a.legs[to]
-	if t.form == "" {
-		t.form = f.profile()
-	}
+	bridged := a.bridges(f, t)
+	form := a.gets(f, t)
+	t.form = form
 	if a.direct(f, t) {
 		return body, nil
 	}
+	if a.lowers(f, t) {
+		return "", ErrForm
+	}
 	host := a.host(t)
-	n, err := a.redirect(d, from, to, host, func(i int) (*end, error) { return a.end(i, to, host) })
+	n, err := a.redirect(d, f, bridged, host, func(i int) (*end, error) { return a.end(i, to, host, bridged, form) })
 	if err == nil && n == 0 {
 		err = ErrMedia
 	}
 	if err != nil {
 		return "", err
 	}
-	a.dress(d, from, to, host, nil)
+	if bridged {
+		a.dressOffer(d, to, host, form)
+	}
 	return d.String(), nil
 }
 
@@ -164,7 +170,7 @@ func (a *Anchor) Answer(_ context.Context, from, to int, body string) (string, e
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	answered := a.heldBy(from)
-	d, err := a.read(from, to, body)
+	d, err := a.read(from, to, body, false)
 	if err != nil {
 		return "", err
 	}
@@ -179,54 +185,66 @@ func (a *Anchor) Answer(_ context.Context, from, to int, body string) (string, e
 		}
 		return body, nil
 	}
+	if a.lowers(f, t) {
+		return "", ErrForm
+	}
+	bridged, form := a.bridges(f, t), t.speaks()
 	host := a.host(t)
-	now := time.Now()
-	_, err = a.redirect(d, from, to, host, func(i int) (*end, error) {
+	a.bundle(from)
+	m := meeting{a: a, from: from, to: to, bridged: bridged, now: time.Now(), in: d}
+	_, err = a.redirect(d, f, bridged, host, func(i int) (*end, error) {
 		fe := answered[i]
 		if fe == nil || i >= len(offer.Media) || offer.Media[i].Port == 0 {
 			return nil, nil // it was not offered
 		}
-		te, err := a.end(i, to, host)
+		te, err := a.end(i, to, host, bridged, form)
 		if err != nil {
 			return nil, err
 		}
-		a.meet(i, from, to, fe, te, now)
-		return te, nil
+		return te, m.meet(i, fe, te)
 	})
 	if err != nil {
 		return "", err
 	}
 	a.unrefused(d)
-	a.dress(d, from, to, host, offer)
+	if bridged {
+		a.dressAnswer(d, to, host, offer)
+	}
 	return d.String(), nil
 }
 
 // read reads a description and keeps it as what the leg said last.
-func (a *Anchor) read(from, to int, body string) (*sdp.Description, error) {
+func (a *Anchor) read(from, to int, body string, offer bool) (*sdp.Description, error) {
 	if a.closed {
 		return nil, ErrClosed
 	}
-	if a.legs[from] == nil || a.legs[to] == nil {
+	f := a.legs[from]
+	if f == nil || a.legs[to] == nil {
 		return nil, errLeg
 	}
 	said, err := sdp.Parse(body)
 	if err != nil {
-		return nil, fmt.Errorf("relay: read description of %s: %w", a.legs[from].name, err)
+		return nil, fmt.Errorf("relay: read description of %s: %w", f.name, err)
 	}
 	d, err := sdp.Parse(body) // another copy, to be changed
 	if err != nil {
-		return nil, fmt.Errorf("relay: read description of %s: %w", a.legs[from].name, err)
+		return nil, fmt.Errorf("relay: read description of %s: %w", f.name, err)
 	}
-	a.legs[from].said = said
+	said.OfferBundled()
+	d.OfferBundled()
+	if offer && (f.said == nil || f.wants != sdp.Other) {
+		f.wants = said.Form()
+	}
+	f.said = said
+	f.says(said)
 	return d, nil
 }
 
 // redirect gives every medium of a description the ports of the end that place finds; a nil end
 // refuses it. It gives the number of those that are relayed.
 func (a *Anchor) redirect(
-	d *sdp.Description, from, to int, host netip.Addr, place func(int) (*end, error),
+	d *sdp.Description, from *leg, bridged bool, host netip.Addr, place func(int) (*end, error),
 ) (relayed int, err error) {
-	bridged := bridges(a.legs[from], a.legs[to])
 	d.DropICE()
 	d.DropBundle()
 	if bridged {
@@ -237,7 +255,7 @@ func (a *Anchor) redirect(
 			return 0, 0
 		}
 		var ok bool
-		if ok, err = a.carries(a.legs[from].said.Media[i], bridged); err != nil || !ok {
+		if ok, err = a.carries(from.said.Media[i], bridged); err != nil || !ok {
 			return 0, 0
 		}
 		var e *end
@@ -245,10 +263,11 @@ func (a *Anchor) redirect(
 			return 0, 0
 		}
 		relayed++
-		if e.rtc != nil {
-			return e.pair.RTPPort(), 0
+		pair := e.port.Load().pair
+		if e.port.Load().rtc != nil {
+			return pair.RTPPort(), 0
 		}
-		return e.pair.RTPPort(), e.pair.RTCPPort()
+		return pair.RTPPort(), pair.RTCPPort()
 	})
 	return relayed, err
 }
@@ -274,35 +293,54 @@ func (a *Anchor) unrefused(d *sdp.Description) {
 }
 
 // end finds or opens the end of a medium towards a leg.
-func (a *Anchor) end(medium, to int, host netip.Addr) (*end, error) {
+func (a *Anchor) end(medium, to int, host netip.Addr, bridged bool, form sdp.Form) (*end, error) {
 	s := a.streams[medium]
 	if s == nil {
-		s = &stream{ends: map[side]*end{}}
+		s = &stream{ends: map[side]*end{}, offered: map[int][]match{}}
 		a.streams[medium] = s
 	}
 	k := side{caller: to == 0, host: host}
-	secure := a.legs[to].secure()
-	if secure {
-		k.secure = to + 1
+	keys := bridged && form != sdp.Plain
+	if keys {
+		k.own = to + 1
 	}
 	e := s.ends[k]
 	if e == nil {
-		pair, err := a.r.c.Ports.Open(a.legs[to].family())
+		p, err := a.place(medium, to, form, keys)
 		if err != nil {
 			return nil, err
 		}
-		e = newEnd(pair, a.r.c)
+		e = &end{users: map[int]int{}, out: rtp.NewCarrier(a.r.c.Rand, a.cnames[min(to, 1)])}
+		p.enter(e)
 		s.ends[k] = e
-		if secure {
-			a.secure(e)
-		} else {
-			a.running.Go(e.readRTP)
-			a.running.Go(e.readRTCP)
-		}
 	}
 	a.told++
 	e.users[to] = a.told
 	return e, nil
+}
+
+// place is the port for a new end: that of the leg's bundle, if the medium is in one, or one of its own.
+func (a *Anchor) place(medium, to int, form sdp.Form, keys bool) (*port, error) {
+	if form == sdp.DTLS {
+		if p := a.bundled(medium, to); p != nil {
+			return p, nil
+		}
+	}
+	pair, err := a.r.c.Ports.Open(a.legs[to].family())
+	if err != nil {
+		return nil, err
+	}
+	p := newPort(pair, a.r.c)
+	switch {
+	case form == sdp.DTLS:
+		a.secure(p)
+		return p, nil
+	case keys:
+		p.sdes = &sdes{}
+	}
+	a.running.Go(p.readRTP)
+	a.running.Go(p.readRTCP)
+	return p, nil
 }
 
 // Drop forgets a leg, and closes the ports that were for it alone.
@@ -321,6 +359,7 @@ func (a *Anchor) Close() {
 	a.closed = true
 	for _, s := range a.streams {
 		for _, e := range s.ends {
+			e.way.Store(nil)
 			e.close()
 		}
 	}

@@ -1,25 +1,25 @@
 package relay
 
 import (
-	"log/slog"
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"parley/media/rtp"
-	"parley/media/webrtc"
 )
 
 // stream is one medium of the call: an end towards the caller, and one towards those who are
-// called for each family of addresses among them.
-type stream struct{ ends map[side]*end }
+// called for each family of addresses among them, or for each leg that has keys of its own.
+type stream struct {
+	ends    map[side]*end
+	offered map[int][]match // by the leg that got the offer
+}
 
 // side finds an end.
 type side struct {
 	caller bool
 	host   netip.Addr
-	secure int // one more than the leg, if that speaks WebRTC: such an end is for it alone
+	own    int // one more than the leg, if that has keys of its own: such an end is for it alone
 }
 
 // heldBy is the end that a leg was told of last: there are two if its family has changed.
@@ -33,20 +33,21 @@ func (s *stream) heldBy(leg int) *end {
 	return found
 }
 
-// join lets media flow between two ends, and between no others.
-func (s *stream) join(a, b *end) {
+// join lets media flow between two ends, and between no others. there is the way from a to b, back the other one.
+func (s *stream) join(a, b *end, there, back *way) {
 	for _, e := range s.ends {
 		if e != a && e != b {
-			e.other.Store(nil)
+			e.way.Store(nil)
 		}
 	}
-	a.other.Store(b)
-	b.other.Store(a)
+	there.to, back.to = b, a
+	a.way.Store(there)
+	b.way.Store(back)
 }
 
 func (s *stream) part() {
 	for _, e := range s.ends {
-		e.other.Store(nil)
+		e.way.Store(nil)
 	}
 }
 
@@ -68,86 +69,72 @@ func (s *stream) drop(leg int) {
 // forget has nobody send to an end any more.
 func (s *stream) forget(gone *end) {
 	for _, e := range s.ends {
-		if e.other.Load() == gone {
-			e.other.Store(nil)
+		if w := e.way.Load(); w != nil && w.to == gone {
+			e.way.Store(nil)
 		}
 	}
 }
 
-// end is a pair of our ports and the peer behind it. What is not atomic or a Latch
-// belongs to the anchor's lock.
+// way is where a medium goes from one end, and how: between ends of one form each packet as it came; else as one of a
+// stream of the other end's, its payload type that which the other peer wants.
+type way struct {
+	to    *end
+	types *types // nil: as it came
+}
+
+// end is one medium towards one side of the call. What is not atomic belongs to the anchor's lock.
 type end struct {
-	pair      *rtp.Pair
-	rtp, rtcp rtp.Latch
-	rtc       *webrtc.Transport   // what stands in the latches' place at an end that speaks WebRTC
-	out       *rtp.Carrier        // what is sent from here, if the media is bridged
-	spent     []byte              // of the goroutine that rtc reads by
-	other     atomic.Pointer[end] // where its media goes; nil: nowhere
-	users     map[int]int         // legs that know of it, and when they were told
-	leg       int                 // the one that media is expected from; -1: none yet
-	log       *slog.Logger
+	port  atomic.Pointer[port] // media that are bundled share one
+	out   *rtp.Carrier         // what is sent from here, if the media is bridged
+	way   atomic.Pointer[way]  // where its media goes; nil: nowhere
+	users map[int]int          // legs that know of it, and when they were told
 }
 
-// expect takes what a leg's description says. What was learned of another leg is forgotten.
-func (e *end) expect(leg int, media, control netip.AddrPort, peer netip.Addr, now time.Time) {
-	if e.leg != leg {
-		e.rtp.Forget()
-		e.rtcp.Forget()
-		e.leg = leg
+// pass hands a packet that came to an end to the other one; spent is a buffer to be used again.
+func (e *end) pass(b, spent []byte, now time.Time) []byte {
+	w := e.way.Load()
+	if w == nil {
+		return spent
 	}
-	e.rtp.Expect(media, peer, now)
-	e.rtcp.Expect(control, peer, now)
-}
-
-// readRTP passes on what comes to the RTP port. With rtcp-mux (rfc5761) RTCP comes there too; it
-// is passed if it is from where the RTP comes from.
-func (e *end) readRTP() {
-	var spent []byte
-	e.read(e.pair.RTP, func(b []byte, from netip.AddrPort) {
-		switch {
-		case rtp.IsRTP(b):
-			if e.rtp.Take(from, time.Now()) {
-				spent = e.passRTP(b, spent)
-			}
-		case rtp.IsRTCP(b):
-			if known, ok := e.rtp.Learned(); ok && known == unmap(from) {
-				spent = e.passMux(b, spent)
-			}
-		}
-	})
-}
-
-func (e *end) readRTCP() {
-	var spent []byte
-	e.read(e.pair.RTCP, func(b []byte, from netip.AddrPort) {
-		if rtp.IsRTCP(b) && e.rtcp.Take(from, time.Now()) {
-			spent = e.passRTCP(b, spent)
-		}
-	})
-}
-
-// read reads until the socket is closed.
-func (e *end) read(c *net.UDPConn, take func([]byte, netip.AddrPort)) {
-	buf := make([]byte, rtp.MaxPacket)
-	for {
-		n, from, err := c.ReadFromUDPAddrPort(buf)
-		switch {
-		case err == nil && n < len(buf): // a full buffer may be a part only
-			take(buf[:n], from)
-		case err != nil && !rtp.Passing(err):
-			return
-		}
+	if w.types == nil {
+		w.to.port.Load().write(b)
+		return spent
 	}
-}
-
-func (e *end) send(c *net.UDPConn, l *rtp.Latch, b []byte) {
-	to, ok := l.Target()
+	payload, ok := w.types.becomes(b)
 	if !ok {
-		return
+		return spent
 	}
-	if _, err := c.WriteToUDPAddrPort(b, to); err != nil {
-		e.log.Debug("packet was not passed on", "to", to, "err", err)
+	out, ok := w.to.out.RTP(spent[:0], b, now)
+	if !ok {
+		return spent
 	}
+	out[1] = out[1]&0x80 | payload
+	w.to.port.Load().sendRTP(out)
+	return out
 }
 
-func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+// passRTCP does the same with RTCP. With rtcp-mux (rfc5761) it came to the port of RTP, and goes on by that.
+func (e *end) passRTCP(b, spent []byte, mux bool) []byte {
+	w := e.way.Load()
+	if w == nil {
+		return spent
+	}
+	to := w.to.port.Load()
+	if w.types == nil {
+		if mux {
+			to.write(b)
+		} else {
+			to.writeRTCP(b)
+		}
+		return spent
+	}
+	out, ok := w.to.out.RTCP(spent[:0], b, e.out)
+	if !ok {
+		return spent
+	}
+	to.sendRTCP(out)
+	return out
+}
+
+// close gives an end's port back, unless others use it still.
+func (e *end) close() { e.port.Load().leave(e) }

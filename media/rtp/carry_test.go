@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
+	"pgregory.net/rapid"
 )
 
 // counting gives 1, 2, 3 ...
@@ -16,11 +17,11 @@ func counting() func() uint32 {
 
 func TestCarry(t *testing.T) {
 	t.Parallel()
-	c := NewCarrier(counting())
+	c := NewCarrier(counting(), "us")
 	c.SetRate(48000)
 	ssrc, cname := c.Source()
-	if cname == "" {
-		t.Error("it has no CNAME")
+	if cname != "us" {
+		t.Errorf("its CNAME is %q", cname)
 	}
 	now := time.Now()
 	var last Packet
@@ -59,7 +60,7 @@ func TestCarry(t *testing.T) {
 func carriers(t testing.TB) (there, back *Carrier) {
 	t.Helper()
 	next := counting()
-	there, back = NewCarrier(next), NewCarrier(next)
+	there, back = NewCarrier(next, "there"), NewCarrier(next, "back")
 	for source, c := range map[uint32]*Carrier{7: there, 8: back} {
 		if _, ok := c.RTP(nil, datagram(t, source, 100, 1000, "x"), time.Now()); !ok {
 			t.Fatal("not carried")
@@ -83,12 +84,13 @@ func TestReports(t *testing.T) {
 	}{
 		"sender":           {[]rtcp.Packet{&rtcp.SenderReport{SSRC: 7, RTPTime: 1000, Reports: about(theirs)}}, true, 1},
 		"receiver":         {[]rtcp.Packet{&rtcp.ReceiverReport{SSRC: 4, Reports: about(theirs)}}, true, 1},
-		"of another":       {[]rtcp.Packet{&rtcp.ReceiverReport{SSRC: 4, Reports: about(4711)}}, true, 0},
+		"of another":       {[]rtcp.Packet{&rtcp.ReceiverReport{SSRC: 4, Reports: about(4711)}}, false, 0},
 		"another sender":   {[]rtcp.Packet{&rtcp.SenderReport{SSRC: 9}}, false, 0},
+		"another's block":  {[]rtcp.Packet{&rtcp.SenderReport{SSRC: 9, Reports: about(theirs)}}, true, 1},
 		"feedback alone":   {[]rtcp.Packet{&rtcp.PictureLossIndication{SenderSSRC: 7, MediaSSRC: theirs}}, false, 0},
-		"after feedback":   {[]rtcp.Packet{&rtcp.PictureLossIndication{SenderSSRC: 7}, &rtcp.ReceiverReport{SSRC: 7}}, true, 0},
+		"after feedback":   {[]rtcp.Packet{&rtcp.PictureLossIndication{SenderSSRC: 7}, &rtcp.ReceiverReport{SSRC: 7, Reports: about(theirs)}}, true, 1},
 		"goodbye":          {[]rtcp.Packet{&rtcp.Goodbye{Sources: []uint32{7}}}, false, 0},
-		"with description": {[]rtcp.Packet{&rtcp.ReceiverReport{SSRC: 7}, rtcp.NewCNAMESourceDescription(7, "alice@home")}, true, 0},
+		"with description": {[]rtcp.Packet{&rtcp.SenderReport{SSRC: 7, RTPTime: 1000}, rtcp.NewCNAMESourceDescription(7, "alice@home")}, true, 0},
 	} {
 		b, err := rtcp.Marshal(test.packets)
 		if err != nil {
@@ -135,11 +137,36 @@ func FuzzReports(f *testing.F) {
 			return
 		}
 		packets, err := rtcp.Unmarshal(out)
-		if err != nil || len(packets) != 2 {
+		if err != nil || len(packets) < 2 {
 			t.Fatalf("%x became %x: %v", b, out, err)
 		}
 		if ours, _ := there.Source(); binary.BigEndian.Uint32(out[4:]) != ours {
 			t.Fatalf("report of another's stream: %x", out)
+		}
+	})
+}
+
+// TestNumbersAreUsedOnce has packets come twice, late and in a wrong order: under one key no number may be used for two
+// packets.
+func TestNumbersAreUsedOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		c := NewCarrier(counting(), "us")
+		used := map[uint16]bool{}
+		seq := rapid.Uint16().Draw(t, "first")
+		for range rapid.IntRange(1, 60).Draw(t, "packets") {
+			source := uint32(rapid.IntRange(1, 2).Draw(t, "source"))
+			seq += uint16(rapid.SampledFrom([]int{1, 1, 0, -1, 3, -700, 700, 1500, -1500}).Draw(t, "step"))
+			p := Packet{SSRC: source, Sequence: seq, Payload: []byte("x")}
+			out, ok := c.RTP(nil, p.Append(nil), time.Now())
+			if !ok {
+				continue
+			}
+			got, _ := Read(out)
+			if used[got.Sequence] {
+				t.Fatalf("number %d was used twice", got.Sequence)
+			}
+			used[got.Sequence] = true
 		}
 	})
 }

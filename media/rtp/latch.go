@@ -45,16 +45,28 @@ func (l *Latch) Forget() {
 	l.got, l.moved = netip.AddrPort{}, time.Time{}
 }
 
+// Admits says whether a packet from there can be the peer's, and learns nothing: for one that has still to be proved.
+func (l *Latch) Admits(from netip.AddrPort, now time.Time) bool {
+	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.admits(from, now)
+}
+
+func (l *Latch) admits(from netip.AddrPort, now time.Time) bool {
+	return from == l.got || !l.since.IsZero() && (!l.got.IsValid() || !now.After(l.moved)) && l.may(from.Addr(), now)
+}
+
 // Take says whether a packet from there is the peer's.
 func (l *Latch) Take(from netip.AddrPort, now time.Time) bool {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.admits(from, now) {
+		return false
+	}
 	if from == l.got {
 		return true
-	}
-	if l.since.IsZero() || l.got.IsValid() && now.After(l.moved) || !l.may(from.Addr(), now) {
-		return false
 	}
 	if l.got.IsValid() {
 		l.moved = time.Time{} // once

@@ -2,6 +2,7 @@ package rtp
 
 import (
 	"encoding/binary"
+	"iter"
 	"time"
 )
 
@@ -12,6 +13,19 @@ const (
 	typeSDES = 202
 	typeBye  = 203
 )
+
+// Compound goes through a compound packet: each packet with its type (rfc3550#6.1).
+func Compound(datagram []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		for b := datagram; len(b) >= 8 && b[0]>>6 == 2; {
+			length := 4 + 4*int(binary.BigEndian.Uint16(b[2:]))
+			if length < 8 || length > len(b) || !yield(b[1], b[:length:length]) {
+				return
+			}
+			b = b[length:]
+		}
+	}
+}
 
 // report is what a sender tells of itself.
 type report struct {

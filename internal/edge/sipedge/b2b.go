@@ -35,10 +35,7 @@ func (b *backToBack) call(in *inbound, call *core.Call, plan *core.Plan, waves [
 		Edit:     func(out *sip.Builder, _ *b2bua.Target) { b.edge.cleanACK(out) },
 		Observer: &b2bObserver{edge: b.edge, callID: call.ID}, MaxDuration: b.edge.maxDuration(),
 	}
-	invite.Form = core.PlainRTP
-	if call.From.Browser() {
-		invite.Form = core.WebRTC
-	}
+	invite.Form = plan.Form
 	if call.From.Agent != "" {
 		invite.Peer = call.From.Source.Addr().Unmap()
 	}

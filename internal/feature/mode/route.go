@@ -26,17 +26,27 @@ type Router struct {
 	Anchor Anchor
 	// Force, if set, is the mode of every call between devices.
 	Force *core.Mode
+	// Encryption is the policy for legs of different forms.
+	Encryption Encryption
+	// Seen, if not nil, remembers what phones offer.
+	Seen *Seen
 }
 
 // Route sets the plan's mode, and the form of media that each target gets offered. A service inside the process answers
 // for itself, with media of its own: a call to it is proxied if it understands the offer.
 func (r *Router) Route(_ context.Context, c *core.Call, p *core.Plan) error {
 	p.Mode, p.Why = core.Proxied, "both ends can talk directly"
-	bridge := choose(c, p)
+	if r.Seen != nil && c.From.Known && c.Method == "INVITE" && c.Media.Form != "" {
+		r.Seen.note(c.From.Address, c.From.Source, c.Media.Form)
+	}
+	bridge := r.choose(c, p)
 	switch {
 	case c.Method != "INVITE":
 		p.Why = "only calls have media"
-	case bridge.needed() && !r.proxiedOnly():
+	case r.Encryption == Required && bridge.caller == core.PlainRTP:
+		return core.Fail(core.NotAcceptable, "media has to be encrypted", errors.New(
+			`mode: the caller speaks plain RTP, but calls.encryption is "required"`))
+	case bridge.needed() && (!r.proxiedOnly() || r.Encryption == Required):
 		if err := r.bridge(bridge, p); err != nil {
 			return err
 		}
@@ -57,11 +67,11 @@ func (r *Router) proxiedOnly() bool { return r.Force != nil && *r.Force == core.
 
 // bridge has media pass through the server so that ends of different forms hear each other, unless it never may.
 func (r *Router) bridge(f forms, p *core.Plan) error {
-	if r.Anchor != Never {
+	if r.Anchor != Never && !r.proxiedOnly() {
 		p.Mode, p.Why = core.BackToBack, f.why()
 		return nil
 	}
-	if f.alike == 0 {
+	if f.alike == 0 || r.Encryption == Required {
 		return core.Fail(core.NotAcceptable, "no form of media in common", errors.New(
 			"mode: "+f.why()+`, but calls.anchor is "never"; with "nat" such a call is bridged`))
 	}

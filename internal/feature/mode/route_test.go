@@ -1,6 +1,7 @@
 package mode
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -53,6 +54,12 @@ func TestModeOfACall(t *testing.T) {
 		{"a phone that speaks WebRTC calls another phone", Router{Anchor: BehindNAT}, from("TLS", core.WebRTC), on("TLS"), core.Proxied},
 		{"a browser calls echo", Router{Anchor: BehindNAT}, from("WSS", core.WebRTC), echo, core.BackToBack},
 		{"a browser calls a phone and nothing but a proxy is wanted", Router{Force: &proxied}, from("WSS", core.WebRTC), on("UDP"), core.Proxied},
+		{"a phone that encrypts calls another", Router{Anchor: BehindNAT}, from("TLS", core.SDES), on("UDP"), core.Proxied},
+		{"a phone that encrypts calls echo", Router{Anchor: BehindNAT}, from("TLS", core.SDES), echo, core.BackToBack},
+		{"a phone that may encrypt calls echo and nothing is anchored", Router{}, from("TLS", core.OpportunisticSRTP), echo, core.Proxied},
+		{"a phone calls one over TLS", Router{Anchor: BehindNAT}, from("UDP", core.PlainRTP), on("TLS"), core.Proxied},
+		{"a phone calls one over TLS, encrypted where it may be", Router{Anchor: BehindNAT, Encryption: Opportunistic},
+			from("UDP", core.PlainRTP), on("TLS"), core.BackToBack},
 		{"one of two understands the caller and nothing is anchored", Router{}, from("WSS", core.WebRTC), on("WSS", "UDP"), core.Proxied},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,5 +97,76 @@ func TestNothingInCommon(t *testing.T) {
 	err := (&Router{Anchor: Never}).Route(t.Context(), &call, plan)
 	if e := core.AsError(err); err == nil || e.Reason != core.NotAcceptable || !strings.Contains(err.Error(), "calls.anchor") {
 		t.Errorf("refused with %v, want what the operator can do", err)
+	}
+}
+
+func TestEncryption(t *testing.T) {
+	t.Parallel()
+	alice := core.Address{Local: "alice", Domain: "example.com"}
+	at := func(last string) netip.AddrPort { return netip.MustParseAddrPort("192.0.2." + last + ":5060") }
+	seen := &Seen{}
+	for last, form := range map[string]string{"1": core.SDES, "2": core.OpportunisticSRTP, "3": core.PlainRTP} {
+		call := core.Call{Method: "INVITE", From: core.Caller{Known: true, Address: alice, Source: at(last)}, Media: core.Media{Form: form}}
+		if err := (&Router{Seen: seen}).Route(t.Context(), &call, &core.Plan{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		policy                    Encryption
+		network, caller           string
+		mandatory, can, not, over string // what phones get that have offered SDES, either, plain; and one unknown over TLS
+	}{
+		{AsOffered, "UDP", core.PlainRTP, core.SDES, "", "", ""},
+		{AsOffered, "TLS", core.SDES, "", "", "", ""},
+		{AsOffered, "TLS", core.OpportunisticSRTP, core.SDES, "", "", ""},
+		{AsOffered, "WSS", core.WebRTC, core.SDES, core.OpportunisticSRTP, core.PlainRTP, core.OpportunisticSRTP},
+		{Opportunistic, "UDP", core.PlainRTP, core.SDES, core.OpportunisticSRTP, "", core.OpportunisticSRTP},
+		{Opportunistic, "TLS", core.SDES, "", core.OpportunisticSRTP, core.OpportunisticSRTP, core.OpportunisticSRTP},
+		{Required, "TLS", core.OpportunisticSRTP, core.SDES, core.SDES, core.SDES, core.SDES},
+		{Required, "TLS", core.SDES, "", "", "", ""},
+		{Required, "WSS", core.WebRTC, core.SDES, core.SDES, core.SDES, core.SDES},
+	} {
+		var targets []core.Target
+		for _, last := range []string{"1", "2", "3"} {
+			targets = append(targets, core.Target{Name: last, Binding: core.Binding{Account: alice, Source: at(last), Network: "UDP"}})
+		}
+		targets = append(targets, core.Target{Name: "over TLS", Binding: core.Binding{Account: alice, Source: at("4"), Network: "TLS"}})
+		plan := &core.Plan{Steps: []core.Step{{Targets: targets}}}
+		call := core.Call{Method: "INVITE", From: core.Caller{Network: c.network}, Media: core.Media{Form: c.caller}}
+		if err := (&Router{Anchor: BehindNAT, Encryption: c.policy, Seen: seen}).Route(t.Context(), &call, plan); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []string{c.mandatory, c.can, c.not, c.over} {
+			if got := plan.Steps[0].Targets[i].Form; got != want {
+				t.Errorf("policy %d, caller %q: phone %s gets %q, want %q", c.policy, c.caller, targets[i].Name, got, want)
+			}
+		}
+	}
+}
+
+func TestPlainIsRefused(t *testing.T) {
+	t.Parallel()
+	for form, router := range map[string]*Router{
+		core.PlainRTP: {Anchor: BehindNAT, Encryption: Required}, core.OpportunisticSRTP: {Encryption: Required},
+	} {
+		plan := &core.Plan{Steps: []core.Step{{Targets: []core.Target{{Name: "phone", Binding: core.Binding{Network: "UDP"}}}}}}
+		call := core.Call{Method: "INVITE", From: core.Caller{Network: "UDP"}, Media: core.Media{Form: form}}
+		if err := router.Route(t.Context(), &call, plan); err == nil || core.AsError(err).Reason != core.NotAcceptable {
+			t.Errorf("%s: %v", form, err)
+		}
+	}
+}
+
+func TestSeenIsBounded(t *testing.T) {
+	t.Parallel()
+	seen := &Seen{}
+	for i := range 3 * maxSeen {
+		seen.note(core.Address{}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, byte(i >> 16), 1}), uint16(i)), core.SDES)
+	}
+	if n := len(seen.newer) + len(seen.before); n > maxSeen {
+		t.Errorf("%d phones are remembered", n)
+	}
+	if form := seen.form(core.Address{}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, byte((3*maxSeen - 1) >> 16), 1}), uint16((3*maxSeen-1)&0xffff))); form != core.SDES {
+		t.Errorf("the last is remembered as %q", form)
 	}
 }
