@@ -26,8 +26,14 @@ func (f Form) String() string {
 	return f.Profile()
 }
 
-// FormOf is the form of that name; Other for any that is none.
+// FormOf is the form of that name, or of a profile with RTCP feedback; Other for any that is none.
 func FormOf(name string) Form {
+	switch name {
+	case "RTP/AVPF":
+		return Plain
+	case "RTP/SAVPF":
+		return SDES
+	}
 	for _, f := range []Form{Plain, SDES, DTLS, Opportunistic} {
 		if f.String() == name {
 			return f

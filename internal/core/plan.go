@@ -93,6 +93,7 @@ type Media struct {
 	Offered bool // there is an offer at all
 	ICE     bool
 	Form    string // one of the forms below; "" if unknown
+	Profile string // of its first medium
 }
 
 // Forms of media, by the profile that stands for them in a description. Two ends of different forms can't talk
@@ -100,6 +101,7 @@ type Media struct {
 const (
 	PlainRTP          = "RTP/AVP"
 	SDES              = "RTP/SAVP"          // SRTP with keys in the description
+	SDESFeedback      = "RTP/SAVPF"         // the same, from who takes it with RTCP feedback alone
 	OpportunisticSRTP = "RTP/AVP a=crypto"  // either of them, as who answers likes
 	WebRTC            = "UDP/TLS/RTP/SAVPF" // ICE, and SRTP with keys by DTLS
 )

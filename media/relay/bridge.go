@@ -177,7 +177,7 @@ func (a *Anchor) dressOffer(d *sdp.Description, to int, host netip.Addr, form sd
 		s := a.streams[i]
 		e := s.heldBy(to)
 		s.offered[to] = t.offer(i, m)
-		m.Proto = form.Profile()
+		m.Proto = t.profile(i, form)
 		switch p := e.port.Load(); {
 		case p.rtc != nil:
 			mids = append(mids, t.mid(i))

@@ -21,10 +21,11 @@ const (
 
 // leg is what is known of one end of the call.
 type leg struct {
-	name string
-	peer netip.Addr // where its signalling comes from; zero for one inside the process
-	form sdp.Form   // what it understands, as far as it has not said anything; Other if not known
-	said *sdp.Description
+	name     string
+	peer     netip.Addr // where its signalling comes from; zero for one inside the process
+	form     sdp.Form   // what it understands, as far as it has not said anything; Other if not known
+	said     *sdp.Description
+	feedback bool // it is known to want a profile with RTCP feedback (rfc4585#4.1)
 	// wants is the form of its own last offer, if it began with one: what it chose itself.
 	wants   sdp.Form
 	bridged bool // what it says is turned into another form, once that is decided; of those who are called
@@ -40,6 +41,17 @@ func (l *leg) speaks() sdp.Form {
 		}
 	}
 	return l.form
+}
+
+// profile is that of a medium in an offer to the leg: what it has used itself, if that is of the form.
+func (l *leg) profile(medium int, form sdp.Form) string {
+	if l.said != nil && medium < len(l.said.Media) && l.said.Media[medium].Form() == form {
+		return l.said.Media[medium].Proto
+	}
+	if l.feedback && form != sdp.DTLS {
+		return form.Profile() + "F"
+	}
+	return form.Profile()
 }
 
 // secure says that a leg speaks WebRTC.

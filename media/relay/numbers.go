@@ -108,7 +108,7 @@ func meant(offered []match, c sdp.Codec) (match, bool) {
 		n := 0
 		switch {
 		case o.codec.Matches(c):
-			n = 2
+			n = 3
 		case o.put == c.Payload && o.codec.Same(c):
 			n = 1
 		}

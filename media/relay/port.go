@@ -86,6 +86,10 @@ func (p *port) readRTP() {
 					p.tookRTCP(b, &s, true)
 				}
 			}
+		case rtp.IsZRTP(b):
+			if p.sdes == nil && p.rtp.Take(from, now) {
+				p.tookAsItIs(b)
+			}
 		}
 	})
 }
@@ -140,6 +144,15 @@ func (p *port) tookRTP(b []byte, s *scratch, now time.Time) {
 		}
 		s.out = e.pass(b, s.out, now)
 		return
+	}
+}
+
+// tookAsItIs passes on what means something to the peers alone.
+func (p *port) tookAsItIs(b []byte) {
+	for _, e := range *p.ends.Load() {
+		if w := e.way.Load(); w != nil && w.types == nil {
+			w.to.port.Load().write(b)
+		}
 	}
 }
 

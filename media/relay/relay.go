@@ -105,7 +105,7 @@ func (a *Anchor) Leg(index int, name string, peer netip.Addr, form string) {
 		l.peer = peer
 		return
 	}
-	a.legs[index] = &leg{name: name, peer: peer, form: sdp.FormOf(form)}
+	a.legs[index] = &leg{name: name, peer: peer, form: sdp.FormOf(form), feedback: form == "RTP/SAVPF"}
 }
 
 // Lost tells when an end that speaks WebRTC can't be talked to, or not any more.

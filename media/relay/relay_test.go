@@ -354,6 +354,18 @@ func TestMux(t *testing.T) {
 	bob.hears(bob.rtp, "on one port")
 }
 
+// TestZRTP has what agrees on keys pass between two phones.
+func TestZRTP(t *testing.T) {
+	t.Parallel()
+	a := relay(t, Config{}).Anchor()
+	defer a.Close()
+	alice, bob := newPhone(t, "127.0.0.1", "192.168.1.20"), newPhone(t, "127.0.0.1", "10.0.0.7")
+	meet(a, alice, bob)
+	hello(alice, bob)
+	alice.send(alice.rtp, alice.far.Media[0].Address(), []byte("\x10\x00\x00\x01ZRTP____Hello"))
+	bob.hears(bob.rtp, "ZRTP____Hello")
+}
+
 func TestRefuses(t *testing.T) {
 	t.Parallel()
 	head := "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"

@@ -14,6 +14,12 @@ func IsRTP(b []byte) bool { return len(b) >= headerLength && b[0]>>6 == 2 && !rt
 // IsRTCP says whether a datagram can be RTCP.
 func IsRTCP(b []byte) bool { return len(b) >= 8 && b[0]>>6 == 2 && rtcpType(b[1]) }
 
+// IsZRTP says whether a datagram is of those by which two ends agree on keys in their media (rfc6189#5): it is passed
+// between ends of one form.
+func IsZRTP(b []byte) bool {
+	return len(b) >= headerLength && b[0] == 0x10 && binary.BigEndian.Uint32(b[4:]) == 0x5a525450
+}
+
 func rtcpType(t byte) bool { return t >= 192 && t <= 223 }
 
 // Packet is a datagram's RTP, as far as we look into it.

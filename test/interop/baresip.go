@@ -226,9 +226,16 @@ func (b *Baresip) Appear(t testing.TB) {
 func (b *Baresip) newUA(t testing.TB, interval int) {
 	t.Helper()
 	b.tell(t, "uanew", fmt.Sprintf(
-		"<sip:%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"%s\";regint=%d;audio_codecs=PCMU/8000/1",
+		"<sip:%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"%s\";regint=%d;audio_codecs=PCMU/8000/1%s",
 		b.server.Address(b.account.User), b.account.Transport, b.account.User, b.account.Password,
-		b.server.URI(b.account.Transport), interval))
+		b.server.URI(b.account.Transport), interval, b.encryption()))
+}
+
+func (b *Baresip) encryption() string {
+	if b.account.Encryption == "" {
+		return ""
+	}
+	return ";mediaenc=" + b.account.Encryption
 }
 
 // Unregister signs out.

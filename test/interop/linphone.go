@@ -57,8 +57,9 @@ func (l *Linphone) home(t testing.TB) {
 		}
 	}
 	ports, s, a := harness.FreePorts(t, 2), l.server, l.account
+	encryption, mandatory := a.encryption()
 	l.write(t, "linphonerc", fmt.Sprintf(linphoneConfig, ports[0], ports[1],
-		s.URI(a.Transport), s.Address(a.User), a.User, a.Password, s.Domain))
+		s.URI(a.Transport), s.Address(a.User), a.User, a.Password, s.Domain, encryption, mandatory))
 	l.write(t, "asound.conf", fmt.Sprintf(linphoneSound, l.loudspeaker()))
 }
 
@@ -69,6 +70,18 @@ func (l *Linphone) env() []string {
 	}
 }
 
+// encryption is the account's as linphone has it.
+func (a Account) encryption() (kind string, mandatory int) {
+	kind, _, insists := strings.Cut(a.Encryption, "-")
+	if kind == "" {
+		kind = "none"
+	}
+	if insists {
+		mandatory = 1
+	}
+	return kind, mandatory
+}
+
 // The daemon's own command for signing in can't name a route, and without one Linphone looks the
 // domain up; so it signs in as it starts. Ports by number, for port 0 means 5060 to it. Echo cancellation would change what is said.
 const linphoneConfig = `[sip]
@@ -77,7 +90,8 @@ sip_tcp_port=-1
 sip_tls_port=-1
 verify_server_certs=0
 verify_server_cn=0
-media_encryption=none
+media_encryption=%[8]s
+media_encryption_mandatory=%[9]d
 default_proxy=0
 composing_idle_timeout=4
 [net]

@@ -14,6 +14,9 @@ import (
 type Account struct {
 	User, Password string
 	Transport      string // udp, tcp or tls
+	// Encryption is how media is encrypted: "" or, of SDES, "srtp" where that is offered and "srtp-mand" or
+	// "srtp-mandf" where it is insisted on; or "zrtp".
+	Encryption string
 }
 
 // Phone is a real phone under a test's control. All methods fail the test where the phone doesn't

@@ -225,7 +225,11 @@ func (in *inbound) media() core.Media {
 	if err != nil {
 		return core.Media{Offered: true}
 	}
-	return core.Media{Offered: true, ICE: offer.HasICE(), Form: offer.Form().String()}
+	media := core.Media{Offered: true, ICE: offer.HasICE(), Form: offer.Form().String()}
+	if len(offer.Media) > 0 {
+		media.Profile = offer.Media[0].Proto
+	}
+	return media
 }
 
 func seconds(d time.Duration) string {

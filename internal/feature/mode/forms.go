@@ -34,7 +34,7 @@ func spoken(form string) string {
 	switch form {
 	case core.WebRTC:
 		return "WebRTC"
-	case core.SDES:
+	case core.SDES, core.SDESFeedback:
 		return "SDES"
 	case core.OpportunisticSRTP:
 		return "SDES or plain RTP"
@@ -93,18 +93,23 @@ func (r *Router) target(c *core.Call, caller string, t *core.Target) string {
 	case core.Browser(b.Network):
 		return core.WebRTC
 	}
-	seen := r.seen(b)
+	seen, sdes := r.seen(b), core.SDES
+	if seen == core.SDESFeedback {
+		seen, sdes = core.SDES, core.SDESFeedback
+	}
 	able := seen == core.SDES || seen == core.OpportunisticSRTP || seen == "" && b.Network == "TLS"
 	switch {
 	case caller == core.WebRTC && !c.From.Browser():
 		return "" // a phone that speaks it itself, to another that may
 	case caller == core.WebRTC && r.Encryption == Required, caller != core.SDES && seen == core.SDES:
-		return core.SDES
+		return sdes
 	case r.Encryption == Required && caller != core.SDES:
-		return core.SDES
+		return sdes
 	case caller == core.WebRTC && able:
 		return core.OpportunisticSRTP
 	case caller == core.WebRTC:
+		return core.PlainRTP
+	case r.Encryption == Opportunistic && caller == core.SDES && seen == core.PlainRTP:
 		return core.PlainRTP
 	case r.Encryption == Opportunistic && caller == core.PlainRTP && able,
 		r.Encryption == Opportunistic && caller == core.SDES && seen != core.SDES:

@@ -37,7 +37,11 @@ type Router struct {
 func (r *Router) Route(_ context.Context, c *core.Call, p *core.Plan) error {
 	p.Mode, p.Why = core.Proxied, "both ends can talk directly"
 	if r.Seen != nil && c.From.Known && c.Method == "INVITE" && c.Media.Form != "" {
-		r.Seen.note(c.From.Address, c.From.Source, c.Media.Form)
+		form := c.Media.Form
+		if form == core.SDES && c.Media.Profile == core.SDESFeedback {
+			form = core.SDESFeedback
+		}
+		r.Seen.note(c.From.Address, c.From.Source, form)
 	}
 	bridge := r.choose(c, p)
 	switch {

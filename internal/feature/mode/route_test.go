@@ -121,7 +121,7 @@ func TestEncryption(t *testing.T) {
 		{AsOffered, "TLS", core.OpportunisticSRTP, core.SDES, "", "", ""},
 		{AsOffered, "WSS", core.WebRTC, core.SDES, core.OpportunisticSRTP, core.PlainRTP, core.OpportunisticSRTP},
 		{Opportunistic, "UDP", core.PlainRTP, core.SDES, core.OpportunisticSRTP, "", core.OpportunisticSRTP},
-		{Opportunistic, "TLS", core.SDES, "", core.OpportunisticSRTP, core.OpportunisticSRTP, core.OpportunisticSRTP},
+		{Opportunistic, "TLS", core.SDES, "", core.OpportunisticSRTP, core.PlainRTP, core.OpportunisticSRTP},
 		{Required, "TLS", core.OpportunisticSRTP, core.SDES, core.SDES, core.SDES, core.SDES},
 		{Required, "TLS", core.SDES, "", "", "", ""},
 		{Required, "WSS", core.WebRTC, core.SDES, core.SDES, core.SDES, core.SDES},
@@ -141,6 +141,25 @@ func TestEncryption(t *testing.T) {
 				t.Errorf("policy %d, caller %q: phone %s gets %q, want %q", c.policy, c.caller, targets[i].Name, got, want)
 			}
 		}
+	}
+}
+
+// TestFeedbackProfile offers a phone that has only ever offered RTP/SAVPF that profile.
+func TestFeedbackProfile(t *testing.T) {
+	t.Parallel()
+	r := &Router{Anchor: BehindNAT, Seen: &Seen{}}
+	alice, source := core.Address{Local: "alice", Domain: "example.com"}, netip.MustParseAddrPort("192.0.2.1:5060")
+	call := core.Call{Method: "INVITE", From: core.Caller{Known: true, Address: alice, Source: source},
+		Media: core.Media{Form: core.SDES, Profile: "RTP/SAVPF"}}
+	if err := r.Route(t.Context(), &call, &core.Plan{}); err != nil {
+		t.Fatal(err)
+	}
+	plan := &core.Plan{Steps: []core.Step{{Targets: []core.Target{{Binding: core.Binding{Account: alice, Source: source}}}}}}
+	if err := r.Route(t.Context(), &core.Call{Method: "INVITE", Media: core.Media{Form: core.PlainRTP}}, plan); err != nil {
+		t.Fatal(err)
+	}
+	if got := plan.Steps[0].Targets[0].Form; got != core.SDESFeedback {
+		t.Errorf("it gets %q", got)
 	}
 }
 
