@@ -40,19 +40,23 @@ type report struct {
 // append writes a compound packet: sender report, CNAME and, at the end, BYE
 // (rfc3550#6.4.1, rfc3550#6.5, rfc3550#6.6).
 func (r report) append(b []byte, now time.Time) []byte {
-	b = append(b, 2<<6, typeSR, 0, 6)
-	b = binary.BigEndian.AppendUint32(b, r.ssrc)
-	b = binary.BigEndian.AppendUint64(b, ntp(now))
-	b = binary.BigEndian.AppendUint32(b, r.timestamp)
-	b = binary.BigEndian.AppendUint32(b, r.packets)
-	b = binary.BigEndian.AppendUint32(b, r.octets)
-
+	b = r.appendSender(b, now)
 	b = appendCNAME(b, r.ssrc, r.cname)
 	if r.bye {
 		b = append(b, 2<<6|1, typeBye, 0, 1)
 		b = binary.BigEndian.AppendUint32(b, r.ssrc)
 	}
 	return b
+}
+
+// appendSender writes the sender report alone.
+func (r report) appendSender(b []byte, now time.Time) []byte {
+	b = append(b, 2<<6, typeSR, 0, 6)
+	b = binary.BigEndian.AppendUint32(b, r.ssrc)
+	b = binary.BigEndian.AppendUint64(b, ntp(now))
+	b = binary.BigEndian.AppendUint32(b, r.timestamp)
+	b = binary.BigEndian.AppendUint32(b, r.packets)
+	return binary.BigEndian.AppendUint32(b, r.octets)
 }
 
 // appendCNAME writes a description of one source by its CNAME (rfc3550#6.5).
