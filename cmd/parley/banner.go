@@ -18,6 +18,9 @@ func (p *program) banner(cfg config.Config, at map[string][]string, accounts []d
 		row("app", app)
 	}
 	if web := at["https"]; len(web) > 0 {
+		if cfg.Web.Page {
+			row("page", page(cfg.Server.Domains[0], web[0]))
+		}
 		row("browser", "wss://"+web[0]+"/sip, wss://"+web[0]+"/xmpp")
 	}
 	b.WriteByte('\n')
@@ -37,6 +40,15 @@ func (p *program) banner(cfg config.Config, at map[string][]string, accounts []d
 	}
 	fmt.Fprintf(&b, "\n  Data is in %s; Ctrl-C stops.\n\n", cfg.Server.Data)
 	fmt.Fprint(p.out, b.String())
+}
+
+// page is what a person opens: a page goes by the domain, and by its certificate, not by an address.
+func page(domain, address string) string {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "https://" + address
+	}
+	return "https://" + net.JoinHostPort(domain, port)
 }
 
 // phones says where phones connect: "127.0.0.1:5060 (UDP, TCP), 127.0.0.1:5061 (TLS)".

@@ -231,9 +231,13 @@ func (a *App) build(ctx context.Context) error {
 	a.letters = a.newLetters(chat)
 	a.watch = a.newWatch()
 	a.xmpp = a.newXMPP(chat, features)
+	page, err := newPage(a.cfg.Web)
+	if err != nil {
+		return err
+	}
 	a.web = webedge.New(webedge.Config{
 		TLS: a.cert.TLS(uint16(a.cfg.TLS.MinVersion)),
-		SIP: http.HandlerFunc(a.upgrade), XMPP: http.HandlerFunc(a.upgradeXMPP), SignIn: a.signIn(),
+		SIP: http.HandlerFunc(a.upgrade), XMPP: http.HandlerFunc(a.upgradeXMPP), SignIn: a.signIn(), Page: page,
 		Log: a.log, Connections: a.cfg.SIP.Connections, PerAddress: a.cfg.SIP.ConnectionsPerAddress,
 		HandshakeTime: a.cfg.SIP.HandshakeTime,
 	})

@@ -132,11 +132,12 @@ type Registrar struct {
 	Contacts                               int
 }
 
-// Web is the HTTPS side, which carries SIP over WebSocket at /sip.
+// Web is the HTTPS side: a page at /, and SIP and XMPP over WebSocket.
 type Web struct {
 	HTTPS   []string
 	HTTP    []string
 	Origins []string
+	Page    bool
 }
 
 // TLS is the certificate of SIP over TLS and of HTTPS.
@@ -309,7 +310,7 @@ func Default() Config {
 			MaxExpires:     24 * time.Hour,
 			Contacts:       20,
 		},
-		Web: Web{HTTPS: []string{":8443"}},
+		Web: Web{HTTPS: []string{":8443"}, Page: true},
 		TLS: TLS{MinVersion: tls.VersionTLS12},
 		Auth: Auth{
 			NonceLifetime: 5 * time.Minute,

@@ -148,12 +148,14 @@ func (c *Config) registrarSection() section {
 
 func (c *Config) webSection() section {
 	w := &c.Web
-	return section{"web", "HTTPS, with SIP over WebSocket at /sip.", []field{
+	return section{"web", "HTTPS: a page at /, SIP over WebSocket at /sip, XMPP at /xmpp.", []field{
 		{"https", listeners(&w.HTTPS), onRestart, "Addresses for HTTPS and wss.", "rfc7118"},
 		{"http", listeners(&w.HTTP), onRestart,
 			"Addresses for HTTP and ws without TLS: for a reverse proxy on the same machine.", "rfc7118"},
 		{"origins", origins(&w.Origins), onReload,
 			"Origins of pages that may open a WebSocket, besides this server's own names.", "rfc6455#10.2"},
+		{"page", boolean{&w.Page}, onRestart,
+			"Whether there is a page at / to sign in, call and chat with; it works by the same protocols as everything else.", ""},
 	}}
 }
 

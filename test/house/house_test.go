@@ -57,7 +57,7 @@ var rules = []struct {
 	may  []string
 }{
 	{"cmd/", []string{"internal/app", "internal/config", "internal/admin", "internal/core", "internal/address"}},
-	{"internal/app", []string{"internal/", "sip", "sip/", "xmpp", "xmpp/", "sdp", "media/"}},
+	{"internal/app", []string{"internal/", "sip", "sip/", "xmpp", "xmpp/", "sdp", "media/", "web/"}},
 	{"internal/core", nil},
 	{"internal/address", []string{"internal/core", "xmpp/jid"}},
 	{"internal/config", []string{"internal/address"}},
@@ -80,6 +80,7 @@ var rules = []struct {
 	{"xmpp", []string{"xmpp/jid"}},
 	{"sdp", nil},
 	{"listen", nil},
+	{"web/", nil},
 	{"media/", []string{"media/", "sdp"}},
 	{"test/", []string{"test/", "sip", "sip/", "xmpp", "xmpp/", "sdp", "internal/"}},
 }
@@ -149,7 +150,7 @@ func walk(t *testing.T, each func(name string, text []byte)) {
 			return err
 		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git"):
 			return filepath.SkipDir
-		case filepath.Ext(name) != ".go":
+		case filepath.Ext(name) != ".go" && filepath.Ext(name) != ".js":
 			return nil
 		}
 		text, err := os.ReadFile(name)

@@ -1,6 +1,6 @@
-// Package webedge serves HTTPS: for now it only takes the WebSockets of SIP (RFC 7118) at /sip and of XMPP (RFC 7395) at
-// /xmpp and hands them to those sides, and lets devices sign in at /api/device. Its limits are those of a server that strangers connect to: every phase of a
-// request has a deadline.
+// Package webedge serves HTTPS: it takes the WebSockets of SIP (RFC 7118) at /sip and of XMPP (RFC 7395) at /xmpp and
+// hands them to those sides, lets devices sign in at /api/device, and serves a page. Its limits are those of a server
+// that strangers connect to: every phase of a request has a deadline.
 package webedge
 
 import (
@@ -26,7 +26,9 @@ type Config struct {
 	SIP, XMPP http.Handler
 	// SignIn answers at /api/device; nil: there is none.
 	SignIn http.Handler
-	Log    *slog.Logger
+	// Page is at /; nil: a line of text is.
+	Page *Page
+	Log  *slog.Logger
 	// Connections bounds how many are open at once, upgraded ones included; default 20000.
 	Connections int
 	// PerAddress bounds how many one IPv4 address, or one /64 of IPv6, may have; default 256.
@@ -78,7 +80,13 @@ func New(cfg Config) *Edge {
 	if cfg.SignIn != nil {
 		mux.Handle("/api/device", cfg.SignIn)
 	}
-	mux.HandleFunc("GET /{$}", front)
+	if cfg.Page == nil {
+		mux.HandleFunc("GET /{$}", front)
+	} else {
+		for path, file := range cfg.Page.files {
+			mux.Handle("GET "+path, file)
+		}
+	}
 	e.handler = secured(mux)
 	return e
 }
