@@ -81,6 +81,7 @@ var rules = []struct {
 	{"sdp", nil},
 	{"listen", nil},
 	{"web/", nil},
+	{"media/turn", []string{"listen"}},
 	{"media/", []string{"media/", "sdp"}},
 	{"test/", []string{"test/", "sip", "sip/", "xmpp", "xmpp/", "sdp", "internal/"}},
 }
