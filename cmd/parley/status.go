@@ -52,7 +52,7 @@ func (p *program) printStatus(s admin.Status, now time.Time) error {
 	line("parley "+s.Version, "%s for %s, process %d", state, age(now.Sub(s.Started)), s.Process)
 	line("domains", "%s", strings.Join(s.Domains, ", "))
 	line("data", "%s", s.Data)
-	for _, name := range []string{"sip-udp", "sip-tcp", "sip-tls", "xmpp", "xmpp-tls", "https", "http"} {
+	for _, name := range []string{"sip-udp", "sip-tcp", "sip-tls", "xmpp", "xmpp-tls", "https", "http", "turn-udp", "turn-tcp", "turn-tls"} {
 		if at := s.Listening[name]; len(at) > 0 {
 			line(name, "%s", strings.Join(at, ", "))
 		}
@@ -62,6 +62,9 @@ func (p *program) printStatus(s admin.Status, now time.Time) error {
 	line("devices", "%d", s.Devices)
 	line("sessions", "%d", s.Sessions)
 	line("calls", "%d", s.Calls)
+	if s.Relays > 0 {
+		line("relays", "%d of %d accounts", s.Relays, s.RelayUsers)
+	}
 	line("connections", "%s", tally(s.Connections))
 	line("since start", "%s", tally(s.Counters))
 	return w.Flush()

@@ -82,12 +82,14 @@ type Status struct {
 	Stopping    bool                `json:"stopping"`
 	Domains     []string            `json:"domains"`
 	Data        string              `json:"data"`
-	Listening   map[string][]string `json:"listening"` // "sip-udp", "sip-tcp", "sip-tls", "xmpp", "xmpp-tls", "https", "http"
+	Listening   map[string][]string `json:"listening"` // "sip-udp", "sip-tcp", "sip-tls", "xmpp", "xmpp-tls", "https", "http", "turn-udp" ...
 	Certificate Certificate         `json:"certificate"`
 	Accounts    int                 `json:"accounts"`
 	Devices     int                 `json:"devices"`  // that are registered now
 	Sessions    int                 `json:"sessions"` // of apps, those included that were cut off and may resume
 	Calls       int                 `json:"calls"`    // that run now
+	Relays      int                 `json:"relays"`   // addresses that clients have by TURN now
+	RelayUsers  int                 `json:"relay_users"`
 	Connections map[string]int      `json:"connections"`
 	// Counters have counted since the start: "requests", "calls", "malformed" ...
 	Counters map[string]uint64 `json:"counters"`

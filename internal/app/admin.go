@@ -228,7 +228,7 @@ func (a *App) Status(ctx context.Context) (admin.Status, error) {
 	}
 	c := a.cert.Info()
 	transport, transactions, xmpp := a.sip.Transport().Stats(), a.sip.Layer().Stats(), a.xmpp.Stats()
-	return admin.Status{
+	status := admin.Status{
 		Version: Version(), Process: os.Getpid(), Started: a.started, Stopping: a.sip.Draining(),
 		Domains: a.cfg.Server.Domains, Data: a.cfg.Server.Data, Listening: a.Addresses(),
 		Certificate: admin.Certificate{SelfSigned: c.SelfSigned, Names: c.Names, Until: c.Until, Fingerprint: c.Fingerprint},
@@ -240,7 +240,9 @@ func (a *App) Status(ctx context.Context) (admin.Status, error) {
 			"retransmissions": transactions.Retransmits, "dropped": transactions.Dropped,
 			"malformed": transport.Malformed, "refused": transport.Refused + xmpp.Refused,
 		},
-	}, nil
+	}
+	a.turn.report(&status)
+	return status, nil
 }
 
 // connections names those of XMPP apart from those of SIP.

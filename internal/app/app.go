@@ -70,6 +70,7 @@ type App struct {
 	calls    *calls.Calls
 	chat     *delivery.Delivery
 	watch    *watch.Watch
+	turn     *relayService // nil: there is no relay
 	sip      *sipedge.Edge
 	xmpp     *xmppedge.Edge
 	web      *webedge.Edge
@@ -201,6 +202,9 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.openPorts(); err != nil {
 		return err
 	}
+	if err := a.openRelay(); err != nil {
+		return err
+	}
 	anchor, err := a.anchor()
 	if err != nil {
 		return err
@@ -268,6 +272,9 @@ func (a *App) Start(ctx context.Context) error {
 	a.background.Go(func() { a.sip.Run(ctx) })
 	a.background.Go(func() { a.letters.Run(ctx) })
 	a.background.Go(func() { a.watch.Run(ctx) })
+	if a.turn != nil {
+		a.background.Go(func() { a.turn.run(ctx) })
+	}
 	if err := a.admin.Start(ctx); err != nil {
 		return err
 	}
@@ -300,7 +307,7 @@ func (a *App) listeners(ctx context.Context) []listener {
 			return bound(a.web.Listen(ctx, addr, secure))
 		}
 	}
-	return []listener{
+	return append([]listener{
 		{"sip-udp", a.cfg.SIP.UDP, func(s string) (string, error) { return text(t.ListenUDP(ctx, s)) }},
 		{"sip-tcp", a.cfg.SIP.TCP, func(s string) (string, error) { return text(t.ListenTCP(ctx, s)) }},
 		{"sip-tls", a.cfg.SIP.TLS, func(s string) (string, error) { return text(t.ListenTLS(ctx, s, tls)) }},
@@ -308,7 +315,7 @@ func (a *App) listeners(ctx context.Context) []listener {
 		{"xmpp-tls", a.cfg.XMPP.C2STLS, func(s string) (string, error) { return bound(a.xmpp.ListenTLS(ctx, s)) }},
 		{"https", a.cfg.Web.HTTPS, web(true)},
 		{"http", a.cfg.Web.HTTP, web(false)},
-	}
+	}, a.turn.listeners(ctx)...)
 }
 
 func text(addr netip.AddrPort, err error) (string, error) {
@@ -318,7 +325,8 @@ func text(addr netip.AddrPort, err error) (string, error) {
 	return addr.String(), nil
 }
 
-// Addresses are where the server listens: "sip-udp", "sip-tcp", "sip-tls", "xmpp", "xmpp-tls", "https" and "http".
+// Addresses are where the server listens: "sip-udp", "sip-tcp", "sip-tls", "xmpp", "xmpp-tls", "https",
+// "http", "turn-udp", "turn-tcp" and "turn-tls".
 func (a *App) Addresses() map[string][]string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -339,6 +347,7 @@ func (a *App) Stop(ctx context.Context) error {
 		a.log.Warn("stopping with calls up", "err", err)
 	}
 	a.web.Close()
+	a.turn.close()
 	a.closeAgents(ctx)
 	a.sip.Close()
 	a.stopAdmin(ctx)

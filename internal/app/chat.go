@@ -129,6 +129,7 @@ func (a *App) chatServices(others ...[]im.Service) (services []im.Service, caps 
 		a.block.Services(),
 		a.cards.Services(),
 		about.New(about.Config{Version: Version()}).Services(),
+		a.turn.services(),
 	)
 	d := disco.New(disco.Config{
 		Subscribed: a.presence.Sees, Sessions: a.sessions, Services: services, Items: chatItems(a.cfg), Addresses: contactAddresses(a.cfg),

@@ -103,6 +103,7 @@ func (a *App) signIn() http.Handler {
 			return x, err
 		},
 		Origins: func() []string { return a.current.Load().Web.Origins },
+		Relay:   a.turn.forDevices(),
 	})
 }
 

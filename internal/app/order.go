@@ -57,6 +57,7 @@ type keeper struct {
 func (a *App) keepers() []keeper {
 	return []keeper{
 		{"device", a.devices.Forget},
+		{"turn", a.turn.forget},
 		{"location", a.location.Forget},
 		{"watch", a.forgetWatch},
 		{"roster", a.presence.Forget},

@@ -21,6 +21,7 @@ func (a *App) Reload(cfg config.Config) error {
 	a.plan(current)
 	a.sip.Transport().SetLimits(sipLimits(current.SIP))
 	a.xmpp.SetLimits(xmppLimits(current.XMPP))
+	a.turn.setLimits(current.TURN)
 	a.web.SetLimits(current.SIP.Connections, current.SIP.ConnectionsPerAddress)
 	return nil
 }

@@ -16,6 +16,9 @@ func (l *loader) check() Problems {
 	l.ordered("auth.first_delay", "auth.max_delay", c.Auth.FirstDelay <= c.Auth.MaxDelay)
 	l.ordered("sip.t1", "sip.t2", c.SIP.T1 <= c.SIP.T2)
 	l.ordered("calls.ring", "calls.timer_c", c.Calls.Ring <= c.Calls.TimerC)
+	if c.Media.Ports.Low <= c.TURN.Ports.High && c.TURN.Ports.Low <= c.Media.Ports.High {
+		l.complain("expected none of media.ports, which are "+c.Media.Ports.String(), "turn.ports", "media.ports")
+	}
 	l.together("tls.certificate", "tls.key", c.TLS.Certificate, c.TLS.Key)
 	l.listeners()
 	found := l.problems[before:]
@@ -74,6 +77,9 @@ func (l *loader) listeners() {
 		{"xmpp.c2s_tls", "tcp", c.XMPP.C2STLS},
 		{"web.https", "tcp", c.Web.HTTPS},
 		{"web.http", "tcp", c.Web.HTTP},
+		{"turn.udp", "udp", c.TURN.UDP},
+		{"turn.tcp", "tcp", c.TURN.TCP},
+		{"turn.tls", "tcp", c.TURN.TLS},
 	} {
 		for _, a := range x.addresses {
 			if _, port, err := net.SplitHostPort(a); err != nil || port == "0" {

@@ -29,6 +29,7 @@ type Config struct {
 	Auth      Auth
 	Calls     Calls
 	Media     Media
+	TURN      TURN
 	Echo      Echo
 	Contact   Contact
 	Log       Log
@@ -181,6 +182,36 @@ type Media struct {
 	Ports         PortRange
 }
 
+// TURN gives clients behind NATs an address here, beside those of Media.
+type TURN struct {
+	Enabled     Enabled
+	UDP         []string
+	TCP         []string
+	TLS         []string
+	Host        string // "": the public address, and for TLS the first domain
+	Ports       PortRange
+	AllowPeers  []netip.Prefix
+	DenyPeers   []netip.Prefix
+	Credentials time.Duration
+
+	Allocations           int
+	AllocationsPerAccount int
+	Bandwidth             int // bytes a second
+	Lifetime              time.Duration
+	Connections           int
+	ConnectionsPerAddress int
+}
+
+// Enabled says whether there is something.
+type Enabled string
+
+// When there is something.
+const (
+	Auto   Enabled = "auto" // where it is of use
+	Always Enabled = "always"
+	Never  Enabled = "never"
+)
+
 // Echo is the service that plays a caller's voice back.
 type Echo struct {
 	Enabled  bool
@@ -331,8 +362,23 @@ func Default() Config {
 			Drain:       30 * time.Second,
 		},
 		Media: Media{Ports: PortRange{30000, 39999}},
-		Echo:  Echo{Enabled: true, Name: "echo", MaxCalls: 100},
-		Log:   Log{Level: slog.LevelInfo, Format: LogText},
+		TURN: TURN{
+			Enabled:     Auto,
+			UDP:         []string{":3478"},
+			TCP:         []string{":3478"},
+			TLS:         []string{":5349"},
+			Ports:       PortRange{49152, 65535},
+			Credentials: 12 * time.Hour,
+
+			Allocations:           2000,
+			AllocationsPerAccount: 40,
+			Bandwidth:             1 << 20,
+			Lifetime:              time.Hour,
+			Connections:           5000,
+			ConnectionsPerAddress: 256,
+		},
+		Echo: Echo{Enabled: true, Name: "echo", MaxCalls: 100},
+		Log:  Log{Level: slog.LevelInfo, Format: LogText},
 	}
 }
 
@@ -348,6 +394,9 @@ func Demo() Config {
 	c.XMPP.C2STLS = []string{"127.0.0.1:5223"}
 	c.XMPP.RequireTLS = false
 	c.Web.HTTPS = []string{"127.0.0.1:8443"}
+	c.TURN.UDP = []string{"127.0.0.1:3478"}
+	c.TURN.TCP = []string{"127.0.0.1:3478"}
+	c.TURN.TLS = []string{"127.0.0.1:5349"}
 	c.Media.Address = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	c.Demo = true
 	return c

@@ -34,7 +34,7 @@ const (
 func (c *Config) sections() []section {
 	return []section{
 		c.serverSection(), c.sipSection(), c.xmppSection(), c.archiveSection(), c.offlineSection(), c.registrarSection(), c.webSection(), c.tlsSection(),
-		c.accountsSection(), c.authSection(), c.callsSection(), c.mediaSection(), c.echoSection(),
+		c.accountsSection(), c.authSection(), c.callsSection(), c.mediaSection(), c.turnSection(), c.echoSection(),
 		c.contactSection(), c.logSection(),
 	}
 }

@@ -57,7 +57,7 @@ var rules = []struct {
 	may  []string
 }{
 	{"cmd/", []string{"internal/app", "internal/config", "internal/admin", "internal/core", "internal/address"}},
-	{"internal/app", []string{"internal/", "sip", "sip/", "xmpp", "xmpp/", "sdp", "media/", "web/"}},
+	{"internal/app", []string{"internal/", "listen", "sip", "sip/", "xmpp", "xmpp/", "sdp", "media/", "web/"}},
 	{"internal/core", nil},
 	{"internal/address", []string{"internal/core", "xmpp/jid"}},
 	{"internal/config", []string{"internal/address"}},

@@ -5,7 +5,10 @@
 //	                     name and kind as JSON: a new device. With a token (Bearer): another token for that device.
 //	DELETE /api/device   with a token: the device is signed out.
 //
-// The answer to a POST is {"id", "address", "token", "expires"}; a failure has {"reason", "text"}. Only pages from those
+//	GET    /api/turn     with a token, or by Basic with address and password: a name and password for the server's relay.
+//
+// The answer to a POST is {"id", "address", "token", "expires"}, that to a GET {"username", "password", "ttl", "uris"}
+// (draft-uberti-behave-turn-rest); a failure has {"reason", "text"}. Only pages from those
 // origins are answered that may open WebSockets, and nothing is to be stored on the way.
 package signin
 
@@ -43,10 +46,20 @@ type Config struct {
 	Addresses func(text string) (core.Address, error)
 	// Origins are patterns of "host" or "scheme://host" of the pages that may ask, besides those of the server's own host.
 	Origins func() []string
-	Log     *slog.Logger
+	// Relay gives what a client needs to use the server's relay; nil: there is none.
+	Relay func(core.Address) Relay
+	Log   *slog.Logger
 }
 
-// Handler answers at /api/device.
+// Relay is a name and password that are good for a while, and where the relay is: URIs of RFC 7064 and RFC 7065.
+type Relay struct {
+	Username string   `json:"username"`
+	Password string   `json:"password"`
+	TTL      int      `json:"ttl"` // seconds
+	URIs     []string `json:"uris"`
+}
+
+// Handler answers at /api/device and /api/turn.
 type Handler struct{ cfg Config }
 
 // New makes a Handler.
@@ -83,6 +96,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	token, isToken := bearer(r)
 	switch {
+	case r.URL.Path == "/api/turn":
+		q.serveRelay(w, token, isToken)
 	case r.Method == http.MethodPost && isToken:
 		q.reply(w, q.rotate(token))
 	case r.Method == http.MethodPost:
@@ -109,7 +124,7 @@ func (h *Handler) mayAsk(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	w.Header().Set("Access-Control-Allow-Origin", origin)
-	w.Header().Set("Access-Control-Allow-Methods", "POST, DELETE")
+	w.Header().Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
 	w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
 	w.Header().Set("Access-Control-Max-Age", "600")
 	return true
@@ -194,27 +209,68 @@ func (q request) wish() (w wish, err error) {
 	return w, nil
 }
 
+// serveRelay answers at /api/turn.
+func (q request) serveRelay(w http.ResponseWriter, token string, isToken bool) {
+	switch {
+	case q.cfg.Relay == nil:
+		fail(w, http.StatusNotFound, "not-found", "there is no relay")
+	case q.Method != http.MethodGet:
+		w.Header().Set("Allow", "GET, OPTIONS")
+		fail(w, http.StatusMethodNotAllowed, "bad-request", "GET gets a name and password for the relay")
+	default:
+		q.reply(w, q.relay(token, isToken))
+	}
+}
+
+func (q request) relay(token string, isToken bool) outcome {
+	if isToken {
+		d, refused, ok := q.prove(token)
+		if !ok {
+			return refused
+		}
+		return outcome{status: http.StatusOK, body: q.cfg.Relay(d.Account)}
+	}
+	w, err := q.wish()
+	if err != nil {
+		return refusal(http.StatusUnauthorized, "unauthorized", wrongToken, err)
+	}
+	a, refused, ok := q.password(w)
+	if !ok {
+		return refused
+	}
+	return outcome{status: http.StatusOK, body: q.cfg.Relay(a)}
+}
+
+// password says whose a password is.
+func (q request) password(w wish) (core.Address, outcome, bool) {
+	a, err := q.cfg.Addresses(w.Address)
+	if err != nil {
+		return a, refusal(http.StatusUnauthorized, "unauthorized", wrongPassword, err), false
+	}
+	if wait := q.cfg.Guard.Check(q.source, a); wait > 0 {
+		return a, tooSoon("too many wrong passwords", wait), false
+	}
+	err = q.cfg.Credentials.Password(q.Context(), a, w.Password)
+	if errors.Is(err, core.ErrNoAccount) {
+		q.cfg.Guard.Failed(q.source, a)
+		return a, refusal(http.StatusUnauthorized, "unauthorized", wrongPassword, err), false
+	}
+	if err != nil {
+		return a, broken(err), false
+	}
+	q.cfg.Guard.Succeeded(q.source, a)
+	return a, outcome{}, true
+}
+
 func (q request) create() outcome {
 	w, err := q.wish()
 	if err != nil {
 		return refusal(http.StatusBadRequest, "bad-request", "the body is not what was expected", err)
 	}
-	a, err := q.cfg.Addresses(w.Address)
-	if err != nil {
-		return refusal(http.StatusUnauthorized, "unauthorized", wrongPassword, err)
+	a, refused, ok := q.password(w)
+	if !ok {
+		return refused
 	}
-	if wait := q.cfg.Guard.Check(q.source, a); wait > 0 {
-		return tooSoon("too many wrong passwords", wait)
-	}
-	err = q.cfg.Credentials.Password(q.Context(), a, w.Password)
-	if errors.Is(err, core.ErrNoAccount) {
-		q.cfg.Guard.Failed(q.source, a)
-		return refusal(http.StatusUnauthorized, "unauthorized", wrongPassword, err)
-	}
-	if err != nil {
-		return broken(err)
-	}
-	q.cfg.Guard.Succeeded(q.source, a)
 	d, token, err := q.cfg.Devices.Create(q.Context(), a, w.Name, w.Kind, q.source)
 	if e := core.AsError(err); err != nil && e.Reason == core.TooMany {
 		return refusal(http.StatusConflict, "too-many", e.Public, err)

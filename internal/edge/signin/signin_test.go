@@ -234,3 +234,51 @@ func TestWhichPagesMayAsk(t *testing.T) {
 		t.Errorf("from this machine without TLS: %d", w.Code)
 	}
 }
+
+func TestARelayIsForThoseWhoProveThemselves(t *testing.T) {
+	t.Parallel()
+	bearer := func(token string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
+	}
+	basic := func(password string) func(*http.Request) {
+		return func(r *http.Request) { r.SetBasicAuth("alice@example.org", password) }
+	}
+	for what, c := range map[string]struct {
+		method string
+		edit   func(*http.Request)
+		none   bool
+		status int
+	}{
+		"a token":                {"GET", bearer("token-1"), false, 200},
+		"a wrong token":          {"GET", bearer("token-2"), false, 401},
+		"a token, while broken":  {"GET", bearer("broken"), false, 500},
+		"a password":             {"GET", basic("secret"), false, 200},
+		"a wrong password":       {"GET", basic("guessed"), false, 401},
+		"nothing":                {"GET", func(*http.Request) {}, false, 401},
+		"another method":         {"POST", bearer("token-1"), false, 405},
+		"a token, without relay": {"GET", bearer("token-1"), true, 404},
+	} {
+		r := &rest{}
+		h := New(Config{Credentials: r, Guard: r, Devices: r, Addresses: parse, Relay: func(a core.Address) Relay {
+			return Relay{Username: "1:" + a.String(), Password: "x", TTL: 60, URIs: []string{"turn:192.0.2.1:3478?transport=udp"}}
+		}})
+		if c.none {
+			h.cfg.Relay = nil
+		}
+		req := httptest.NewRequestWithContext(t.Context(), c.method, "https://example.org/api/turn", nil)
+		req.RemoteAddr, req.TLS = "192.0.2.7:4711", &tls.ConnectionState{}
+		c.edit(req)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		if w.Code != c.status {
+			t.Errorf("%s: %d, want %d", what, w.Code, c.status)
+		}
+		const want = `{"username":"1:alice@example.org","password":"x","ttl":60,"uris":["turn:192.0.2.1:3478?transport=udp"]}` + "\n"
+		if c.status == 200 && w.Body.String() != want {
+			t.Errorf("%s: %s, want %s", what, w.Body, want)
+		}
+		if wrong := strings.Contains(what, "wrong"); wrong != (len(r.failed) == 1) {
+			t.Errorf("%s: the guard hears of %q", what, r.failed)
+		}
+	}
+}

@@ -24,7 +24,7 @@ type Config struct {
 	TLS *tls.Config
 	// SIP takes the upgrade at /sip, XMPP that at /xmpp; nil: there is none.
 	SIP, XMPP http.Handler
-	// SignIn answers at /api/device; nil: there is none.
+	// SignIn answers at /api/device and /api/turn; nil: there is none.
 	SignIn http.Handler
 	// Page is at /; nil: a line of text is.
 	Page *Page
@@ -79,6 +79,7 @@ func New(cfg Config) *Edge {
 	}
 	if cfg.SignIn != nil {
 		mux.Handle("/api/device", cfg.SignIn)
+		mux.Handle("/api/turn", cfg.SignIn)
 	}
 	if cfg.Page == nil {
 		mux.HandleFunc("GET /{$}", front)
