@@ -335,7 +335,8 @@ func (q *request) channelBind() {
 	}
 	number, ok := q.attribute(stun.AttrChannelNumber)
 	raw, has := q.attribute(stun.AttrXORPeerAddress)
-	if !ok || !has || len(number) != 4 || number[0]>>4 != 4 { // rfc8656#12: 0x4000 to 0x4FFF
+	// rfc8656#12 has 0x4000 to 0x4FFF, but clients of RFC 5766 take up to 0x7FFF, and here nothing else could be meant.
+	if !ok || !has || len(number) != 4 || number[0]>>6 != 1 {
 		q.refuse(stun.CodeBadRequest)
 		return
 	}
