@@ -33,6 +33,7 @@ type phone struct {
 	engine  func() *audio.Browser // makes what a browser's call needs; nil for other phones
 	web     *audio.Browser        // of the call it is in
 	watches map[string]*watch     // by whom it watches
+	tag     string                // of what it publishes
 }
 
 func (f *phone) Name() string { return f.name }
@@ -86,7 +87,7 @@ func said(pattern string, do func(p *play, f *phone, m []string)) sentence {
 }
 
 func phoneSentences() []sentence {
-	return slices.Concat(registering(), calling(), beingCalled(), inACall(), holding(), speaking(), telling(), messaging(), watching(), looking())
+	return slices.Concat(registering(), calling(), beingCalled(), inACall(), holding(), speaking(), telling(), messaging(), watching(), publishing(), looking())
 }
 
 func registering() []sentence {

@@ -103,3 +103,49 @@ func (f *phone) shows(p *play, whom, how, status string) {
 		p.Fatalf("it shows %s saying %q:\n%s", got, said, f.last.Body())
 	}
 }
+
+func publishing() []sentence {
+	return []sentence{
+		said(`publishes itself (available|away|busy|on vacation|gone)(?: saying "(.*)")?`, func(_ *play, f *phone, m []string) {
+			f.publish(f.address, siptest.WithBody(pidf.MIME, f.document(m[1], m[2])))
+		}),
+		said(`tries to publish for (.+)`, func(p *play, f *phone, m []string) {
+			f.request = f.Request(sip.PUBLISH, p.account(m[1]), ofPresence, siptest.WithBody(pidf.MIME, f.document("available", "")))
+			f.request = f.Authorize(f.request, f.Expect("407 PUBLISH"), f.password)
+		}),
+		said(`renews what it publishes`, func(_ *play, f *phone, _ []string) { f.publish(f.address) }),
+		said(`publishes itself no longer`, func(_ *play, f *phone, _ []string) {
+			f.publish(f.address, siptest.With(sip.HeaderExpires, "0"))
+			f.tag = ""
+		}),
+	}
+}
+
+// document is what a phone says of itself, in SIP's words.
+func (f *phone) document(how, status string) string {
+	t := pidf.Tuple{ID: "t1", Basic: "open"}
+	switch how {
+	case "gone":
+		t.Basic = "closed"
+	case "on vacation":
+		t.Activities = []string{"vacation"}
+	case "away", "busy":
+		t.Activities = []string{how}
+	}
+	if status != "" {
+		t.Notes = []pidf.Note{{Text: status}}
+	}
+	return (&pidf.Presence{Entity: "sip:" + f.address, Tuples: []pidf.Tuple{t}}).String()
+}
+
+// publish sends a PUBLISH that has to be taken.
+func (f *phone) publish(whom string, edits ...siptest.Edit) {
+	edits = append([]siptest.Edit{ofPresence}, edits...)
+	if f.tag != "" {
+		edits = append(edits, siptest.With(sip.HeaderSIPIfMatch, f.tag))
+	}
+	f.request = f.Request(sip.PUBLISH, whom, edits...)
+	f.request = f.Authorize(f.request, f.Expect("407 PUBLISH"), f.password)
+	f.last = f.Expect("200 PUBLISH")
+	f.tag = f.last.Get(sip.HeaderSIPETag)
+}

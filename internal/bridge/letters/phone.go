@@ -48,9 +48,14 @@ func deviceOf(b core.Binding) string {
 }
 
 // jid is the phone's full address: the same whenever it registers.
-func (p *phone) jid() jid.JID {
-	sum := sha256.Sum256([]byte(p.account.String() + "\x00" + p.key))
-	return address.JID(p.account).With("phone-" + hex.EncodeToString(sum[:6]))
+func (p *phone) jid() jid.JID { return address.JID(p.account).With(resource(p.account, p.key)) }
+
+// Resource is that of the phone which has a binding.
+func Resource(a core.Address, b core.Binding) string { return resource(a, deviceOf(b)) }
+
+func resource(a core.Address, key string) string {
+	sum := sha256.Sum256([]byte(a.String() + "\x00" + key))
+	return "phone-" + hex.EncodeToString(sum[:6])
 }
 
 // sync makes the phones of an account what its bindings are.

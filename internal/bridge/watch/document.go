@@ -13,10 +13,14 @@ import (
 )
 
 // notify is what somebody is told who sees an account as view says.
-func notify(of jid.JID, view View) event.Notice {
+func (w *Watch) notify(of jid.JID, view View) event.Notice {
 	switch {
 	case view.Seen:
-		return event.Notice{State: event.Active, Type: pidf.MIME, Body: document(of, view).String()}
+		var activities map[string][]string
+		if a, err := address.FromJID(of); err == nil {
+			activities = w.activities(a)
+		}
+		return event.Notice{State: event.Active, Type: pidf.MIME, Body: document(of, view, activities).String()}
 	case view.Asking:
 		return event.Notice{State: event.Pending}
 	}
@@ -29,8 +33,9 @@ const (
 	maxStatus = 200 // bytes
 )
 
-// document is the presence document of an account. Who is not available is a tuple that is closed.
-func document(of jid.JID, view View) *pidf.Presence {
+// document is the presence document of an account. Who is not available is a tuple that is closed. activities are what
+// resources have said in words that XMPP lacks.
+func document(of jid.JID, view View, activities map[string][]string) *pidf.Presence {
 	var all []bridge.Available
 	for _, st := range view.Presences {
 		if a, ok := bridge.OfStanza(st); ok && !a.Gone {
@@ -43,7 +48,27 @@ func document(of jid.JID, view View) *pidf.Presence {
 		all = []bridge.Available{{Gone: true}}
 	}
 	uri := entity(of)
-	return bridge.ToPIDF(uri, all, func(string) string { return uri })
+	d := bridge.ToPIDF(uri, all, func(string) string { return uri })
+	for i, a := range all {
+		if more := activities[a.Resource]; len(more) > 0 && !a.Gone {
+			d.Tuples[i].Activities = more
+		}
+	}
+	if view.Talking {
+		onThePhone(d)
+	}
+	return d
+}
+
+// onThePhone has a document say that the person is on the phone (rfc4480#3.2), and each open tuple that it is busy.
+func onThePhone(d *pidf.Presence) {
+	const activity = "on-the-phone"
+	d.Activities = []string{activity}
+	for i := range d.Tuples {
+		if t := &d.Tuples[i]; t.Basic == "open" {
+			t.Show, t.Activities, t.Notes = "dnd", []string{activity}, []pidf.Note{{Lang: "en", Text: "On the phone"}}
+		}
+	}
 }
 
 // entity is the URI of an account.

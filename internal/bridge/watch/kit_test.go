@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"parley/sip/siptest"
 	"parley/sip/transaction"
 	"parley/xmpp"
+	"parley/xmpp/im"
 	"parley/xmpp/jid"
 )
 
@@ -23,17 +25,20 @@ type kit struct {
 	layer *transaction.Layer
 	watch *Watch
 
-	mu     sync.Mutex
-	views  map[pair]View // by who sees whom
-	asks   []pair
-	refuse error  // what asking comes to
-	agreed bool   // whoever is asked agrees at once
-	device string // by whose token phones prove who they are
+	mu       sync.Mutex
+	views    map[pair]View // by who sees whom
+	asks     []pair
+	refuse   error    // what asking comes to
+	agreed   bool     // whoever is asked agrees at once
+	shown    []string // what was shown of phones
+	bound    []core.Binding
+	sessions *im.Table
+	device   string // by whose token phones prove who they are
 }
 
 func newKit(t *testing.T, change ...func(*Config)) *kit {
 	t.Helper()
-	k := &kit{T: t, clock: siptest.NewClock(), views: map[pair]View{}}
+	k := &kit{T: t, clock: siptest.NewClock(), views: map[pair]View{}, sessions: im.NewTable(0)}
 	k.layer = transaction.New(transaction.Config{Shards: 2, Clock: k.clock, OnRequest: k.serve})
 	t.Cleanup(k.layer.Close)
 	c := Config{Now: k.clock.Now}
@@ -41,14 +46,16 @@ func newKit(t *testing.T, change ...func(*Config)) *kit {
 		f(&c)
 	}
 	k.watch = New(c, Ports{
-		Layer: k.layer, Look: k.look, Ask: k.ask,
+		Layer: k.layer, Presence: k, Sessions: k.sessions,
+		Resource: func(_ core.Address, b core.Binding) string { return b.Key },
 		Exists:   func(_ context.Context, j jid.JID) (bool, error) { return j.Local != "nobody", nil },
 		Location: k, Reach: k.reach,
 	})
 	return k
 }
 
-func (k *kit) look(_ context.Context, owner, by jid.JID) (View, error) {
+// Look, Ask, Publish, Retract and Talking implement Presence.
+func (k *kit) Look(_ context.Context, owner, by jid.JID) (View, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if owner == by {
@@ -59,7 +66,7 @@ func (k *kit) look(_ context.Context, owner, by jid.JID) (View, error) {
 	return k.views[pair{by, owner}], nil
 }
 
-func (k *kit) ask(_ context.Context, from, to jid.JID) error {
+func (k *kit) Ask(_ context.Context, from, to jid.JID) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.asks = append(k.asks, pair{from, to})
@@ -69,8 +76,25 @@ func (k *kit) ask(_ context.Context, from, to jid.JID) error {
 	return k.refuse
 }
 
+func (k *kit) say(text string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.shown = append(k.shown, text)
+	return nil
+}
+
+func (k *kit) Publish(_ context.Context, full jid.JID, payload string) error {
+	return k.say(full.Local + "/" + full.Resource + " " + payload)
+}
+func (k *kit) Retract(_ context.Context, full jid.JID) error {
+	return k.say(full.Local + "/" + full.Resource + " leaves")
+}
+func (k *kit) Talking(_ context.Context, owner jid.JID, on bool) error {
+	return k.say(fmt.Sprint(owner.Local, " talks: ", on))
+}
+
 // Bindings and Change implement core.Location.
-func (k *kit) Bindings(context.Context, core.Address) ([]core.Binding, error) { return nil, nil }
+func (k *kit) Bindings(context.Context, core.Address) ([]core.Binding, error) { return k.bound, nil }
 func (k *kit) Change(context.Context, core.Address, func([]core.Binding) ([]core.Binding, error)) error {
 	return nil
 }
@@ -95,6 +119,10 @@ func (k *kit) serve(s *transaction.Server) {
 	call := &core.Call{
 		From: core.Caller{Address: account(from.URI.User), Known: true},
 		To:   account(user(req.Target())), ToURI: req.Target(),
+	}
+	if req.Method() == sip.PUBLISH {
+		k.watch.respond(s, k.watch.Publish(context.Background(), call, k.device, s.Flow(), req))
+		return
 	}
 	k.watch.Subscribe(context.Background(), call, k.device, s)
 }

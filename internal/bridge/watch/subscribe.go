@@ -75,17 +75,17 @@ func (w *Watch) grant(ctx context.Context, x *watcher, req *sip.Message, lasting
 	}
 	var view View
 	if err == nil {
-		view, err = w.ports.Look(ctx, x.of, x.by)
+		view, err = w.ports.Presence.Look(ctx, x.of, x.by)
 	}
 	if err == nil && !view.Seen && !view.Asking && lasting && w.mayAsk(x) {
-		if err = w.ports.Ask(ctx, x.by, x.of); err == nil {
-			view, err = w.ports.Look(ctx, x.of, x.by)
+		if err = w.ports.Presence.Ask(ctx, x.by, x.of); err == nil {
+			view, err = w.ports.Presence.Look(ctx, x.of, x.by)
 		}
 	}
 	if err != nil {
 		return event.Notice{}, w.explain(req, err)
 	}
-	return notify(x.of, view), nil
+	return w.notify(x.of, view), nil
 }
 
 // explain is the answer for what can't be watched.

@@ -15,6 +15,7 @@ import (
 	"parley/sip/pidf"
 	"parley/sip/transaction"
 	"parley/xmpp"
+	"parley/xmpp/im"
 	"parley/xmpp/jid"
 )
 
@@ -23,15 +24,29 @@ type View struct {
 	Seen      bool           // he has a subscription, or it is his own
 	Asking    bool           // he has asked for one, and waits
 	Presences []*xmpp.Stanza // of the resources that are available, as far as he is shown them
+	Talking   bool           // he is on the phone
+}
+
+// Presence tells who is here, and to whom.
+type Presence interface {
+	// Look is what an account sees of an account or a service of this server.
+	Look(ctx context.Context, owner, by jid.JID) (View, error)
+	// Ask asks in an account's place to see another. The error is a *xmpp.StanzaError, or any other of a fault here.
+	Ask(ctx context.Context, from, to jid.JID) error
+	// Publish shows a resource that has no session, by what its presence holds; Retract has it leave.
+	Publish(ctx context.Context, full jid.JID, payload string) error
+	Retract(ctx context.Context, full jid.JID) error
+	// Talking says whether an account is on the phone.
+	Talking(ctx context.Context, owner jid.JID, on bool) error
 }
 
 // Ports are what Watch asks.
 type Ports struct {
-	Layer *transaction.Layer
-	// Look is what an account sees of an account or a service of this server.
-	Look func(ctx context.Context, owner, by jid.JID) (View, error)
-	// Ask asks in an account's place to see another. The error is a *xmpp.StanzaError, or any other of a fault here.
-	Ask func(ctx context.Context, from, to jid.JID) error
+	Layer    *transaction.Layer
+	Presence Presence
+	Sessions *im.Table
+	// Resource is the resource of the phone that has a binding: the same as of its messages.
+	Resource func(a core.Address, b core.Binding) string
 	// Exists says whether an account or a service has the address.
 	Exists   func(ctx context.Context, bare jid.JID) (bool, error)
 	Location core.Location
@@ -69,13 +84,19 @@ type Watch struct {
 	ports    Ports
 	notifier *event.Notifier
 
-	mu       sync.Mutex
-	watchers map[jid.JID][]*watcher // by whom they watch
-	counts   map[core.Address]int   // subscriptions of an account, those that are being made too
-	asked    memory
-	changed  map[jid.JID]struct{}      // whose presence is to be looked at
-	bound    map[core.Address]struct{} // whose phones have registered
-	wake     chan struct{}
+	mu         sync.Mutex
+	watchers   map[jid.JID][]*watcher // by whom they watch
+	counts     map[core.Address]int   // subscriptions of an account, those that are being made too
+	asked      memory
+	changed    map[jid.JID]struct{}      // whose presence is to be looked at
+	bound      map[core.Address]struct{} // whose phones have registered
+	told       map[core.Address]struct{} // of whom something was published, or has to be looked at anew
+	publishers map[core.Address]bool     // of whom something is published
+	calls      map[core.Address]bool     // who has begun or ended to be on the phone
+	wake       chan struct{}
+
+	published *event.Compositor[publisher]
+	shown     map[core.Address]map[string]string // what is shown of phones, by resource; of Run alone
 }
 
 // New makes a Watch whose Run has to be called.
@@ -83,10 +104,14 @@ func New(c Config, p Ports) *Watch {
 	c = c.withDefaults()
 	w := &Watch{
 		c: c, ports: p, watchers: map[jid.JID][]*watcher{}, counts: map[core.Address]int{}, asked: memory{keep: c.Again},
-		changed: map[jid.JID]struct{}{}, bound: map[core.Address]struct{}{}, wake: make(chan struct{}, 1),
+		changed: map[jid.JID]struct{}{}, bound: map[core.Address]struct{}{}, told: map[core.Address]struct{}{},
+		publishers: map[core.Address]bool{}, calls: map[core.Address]bool{}, wake: make(chan struct{}, 1), shown: map[core.Address]map[string]string{},
 	}
 	w.notifier = event.New(event.Config{
 		Layer: p.Layer, Packages: []event.Package{w.pkg()}, Limit: c.Limit, Server: c.Server, Now: c.Now, Log: c.Log,
+	})
+	w.published = event.NewCompositor[publisher](event.CompositorConfig{
+		Layer: p.Layer, Package: w.pkg(), Limit: c.Limit, Check: check, Changed: w.publishedChanged, Now: c.Now,
 	})
 	return w
 }
@@ -115,6 +140,10 @@ func (w *Watch) Changed(accounts ...jid.JID) {
 	for _, a := range accounts {
 		if len(w.watchers[a]) > 0 {
 			w.look(a)
+		}
+		if x, err := address.FromJID(a); err == nil && w.publishers[x] {
+			w.told[x] = struct{}{} // one of his devices may have begun or ended to speak for another of its connections
+			w.stir()
 		}
 	}
 }
@@ -159,8 +188,16 @@ func (w *Watch) Run(ctx context.Context) {
 func (w *Watch) work(ctx context.Context) {
 	w.mu.Lock()
 	changed, bound := w.changed, w.bound
+	told, calls := w.told, w.calls
 	w.changed, w.bound = map[jid.JID]struct{}{}, map[core.Address]struct{}{}
+	w.told, w.calls = map[core.Address]struct{}{}, map[core.Address]bool{}
 	w.mu.Unlock()
+	for a, on := range calls {
+		w.talk(ctx, a, on)
+	}
+	for a := range told {
+		w.show(ctx, a)
+	}
 	for a := range bound {
 		w.move(ctx, a)
 	}
@@ -175,12 +212,12 @@ func (w *Watch) tell(ctx context.Context, of jid.JID) {
 	for _, x := range w.of(of) {
 		notice, ok := seen[x.by]
 		if !ok {
-			view, err := w.ports.Look(ctx, of, x.by)
+			view, err := w.ports.Presence.Look(ctx, of, x.by)
 			if err != nil {
 				w.c.Log.Error("presence not looked at", "account", of.String(), "err", err)
 				continue
 			}
-			notice = notify(of, view)
+			notice = w.notify(of, view)
 			seen[x.by] = notice
 		}
 		x.sub.Notify(notice)
@@ -234,19 +271,21 @@ func (w *Watch) move(ctx context.Context, a core.Address) {
 	}
 }
 
-// EndDevice ends the subscriptions of a device that was signed out.
+// EndDevice ends the subscriptions and publications of a device that was signed out.
 func (w *Watch) EndDevice(a core.Address, id string) {
 	for _, x := range w.all(func(x *watcher) bool { return x.account == a && x.device == id }) {
 		x.sub.Notify(event.Notice{State: event.Terminated, Reason: event.Rejected})
 	}
+	w.published.Forget(a.String(), func(p event.Publication[publisher]) bool { return p.Of.device == id })
 }
 
-// Forget ends the subscriptions of an account that is gone, and those to it.
+// Forget ends the subscriptions of an account that is gone, those to it, and what it has published.
 func (w *Watch) Forget(_ context.Context, a core.Address) error {
 	j := address.JID(a)
 	for _, x := range w.all(func(x *watcher) bool { return x.account == a || x.of == j }) {
 		x.sub.Notify(event.Notice{State: event.Terminated, Reason: event.NoResource})
 	}
+	w.published.Forget(a.String(), func(event.Publication[publisher]) bool { return true })
 	return nil
 }
 

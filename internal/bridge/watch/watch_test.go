@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -203,15 +204,19 @@ func TestNoMemoryWithoutBound(t *testing.T) {
 	t.Parallel()
 	m := memory{keep: time.Hour}
 	now := time.Unix(0, 0)
-	for i := range 2 * maxAsked {
-		if !m.first(pair{person("alice"), person("bob").With(time.Duration(i).String())}, now) {
-			t.Fatal("somebody was asked twice")
+	who := func(i int) pair { return pair{person("alice"), person("bob").With(strconv.Itoa(i))} }
+	for i := range 3 * maxAsked {
+		if !m.first(who(i), now) {
+			t.Fatal("somebody seems to have been asked twice")
 		}
 	}
-	if len(m.times) != maxAsked {
-		t.Errorf("%d are remembered", len(m.times))
+	if n := len(m.young) + len(m.old); n > 2*maxAsked {
+		t.Errorf("%d are remembered", n)
 	}
-	if m.first(pair{person("alice"), person("bob").With("1ns")}, now); !m.first(pair{person("alice"), person("bob").With("1ns")}, now.Add(2*time.Hour)) {
+	if m.first(who(3*maxAsked-1), now.Add(time.Minute)) {
+		t.Error("who has asked lately may ask again")
+	}
+	if !m.first(who(3*maxAsked-1), now.Add(2*time.Hour)) {
 		t.Error("nobody may ask again")
 	}
 }

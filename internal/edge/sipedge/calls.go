@@ -2,6 +2,7 @@ package sipedge
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ type liveCall struct {
 	By       string // who answered
 	Since    time.Time
 	Answered time.Time // zero while it rings
+
+	talking []core.Address // accounts that it has on the phone once it is answered, the callee last
 }
 
 // calls is the table of live calls: what is counted for status and waited for at the end.
@@ -26,6 +29,7 @@ type calls struct {
 	mu   sync.Mutex
 	byID map[string]*liveCall
 	log  *slog.Logger
+	talk talk // under mu
 }
 
 func (c *calls) begin(call *core.Call, now time.Time) {
@@ -37,8 +41,11 @@ func (c *calls) begin(call *core.Call, now time.Time) {
 	if len(c.byID) >= maxCalls {
 		return
 	}
+	if c.byID[call.ID] != nil {
+		return // the same call on another path
+	}
 	c.byID[call.ID] = &liveCall{
-		From: call.From.Address.String(), To: call.To.String(), Since: now,
+		From: call.From.Address.String(), To: call.To.String(), Since: now, talking: parties(call),
 	}
 }
 
@@ -47,6 +54,10 @@ func (c *calls) answered(id, by string, now time.Time) {
 	defer c.mu.Unlock()
 	if call, ok := c.byID[id]; ok && call.Answered.IsZero() {
 		call.By, call.Answered = by, now
+		if strings.HasPrefix(by, agentPrefix) { // a machine has answered
+			call.talking = call.talking[:len(call.talking)-1]
+		}
+		c.talk.begin(call.talking)
 	}
 }
 
@@ -55,6 +66,9 @@ func (c *calls) end(id, why string) {
 	c.mu.Lock()
 	call, ok := c.byID[id]
 	delete(c.byID, id)
+	if ok && !call.Answered.IsZero() {
+		c.talk.end(call.talking)
+	}
 	c.mu.Unlock()
 	if ok && c.log != nil {
 		c.log.Info("call ended", "call", id, "from", call.From, "to", call.To, "by", call.By, "why", why)

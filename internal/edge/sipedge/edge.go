@@ -94,6 +94,9 @@ type Ports struct {
 	// Message answers a MESSAGE that a plan was made for. Nil: it goes to the plan's targets, as a call does.
 	Message func(ctx context.Context, c *core.Call, f sip.Flow, req *sip.Message) *sip.Builder
 	Events  Events // nil: nothing can be subscribed to
+	// Talking is told when the first of an account's calls was answered, and when its last one is over. It must not block.
+	// nil: nobody wants to know.
+	Talking func(a core.Address, on bool)
 	// Anchor makes what carries a back-to-back call's media; if it is nil, or gives nil, bodies pass as they are.
 	Anchor func() b2bua.Media
 }
@@ -154,6 +157,7 @@ func New(cfg Config, ports Ports) *Edge {
 	e.transport = transport.New(cfg.Transport)
 	e.b2b = newBackToBack(e)
 	e.calls.log = cfg.Log
+	e.calls.talk.tell = ports.Talking
 	e.proxy = proxy.New(proxy.Config{
 		Layer: e.layer, Log: cfg.Log, TimerC: cfg.TimerC, MaxBreadth: uint32(max(cfg.MaxBreadth, 0)),
 	})

@@ -17,12 +17,14 @@ type Events interface {
 	// Subscribe answers a SUBSCRIBE that begins a subscription of a proved account. device is the one whose token proved
 	// it, "" if none did.
 	Subscribe(ctx context.Context, c *core.Call, device string, s *transaction.Server)
+	// Publish answers the PUBLISH of a proved account, which came over a flow.
+	Publish(ctx context.Context, c *core.Call, device string, f sip.Flow, req *sip.Message) *sip.Builder
 }
 
 // event proves who subscribes or publishes, and has that done.
 func (in *inbound) event(ctx context.Context) {
 	e := in.edge
-	if e.ports.Events == nil || in.req.Method() == sip.PUBLISH { // rfc6665#7.2
+	if e.ports.Events == nil { // rfc6665#7.2
 		e.respond(in.server, in.req.Response(489, "Bad Event").Set(sip.HeaderAllow, allowed))
 		return
 	}
@@ -40,5 +42,9 @@ func (in *inbound) event(ctx context.Context) {
 		return
 	}
 	call := &core.Call{ID: in.req.CallID(), Method: string(in.req.Method()), From: caller, To: to, ToURI: in.req.Target()}
+	if in.req.Method() == sip.PUBLISH {
+		e.respond(in.server, e.ports.Events.Publish(ctx, call, in.device, in.flow, in.req))
+		return
+	}
 	e.ports.Events.Subscribe(ctx, call, in.device, in.server)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // allowed is what the server routes or answers itself.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, REGISTER, REFER, NOTIFY, SUBSCRIBE"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, REGISTER, REFER, NOTIFY, SUBSCRIBE, PUBLISH"
 
 // inbound is a request that came in, with our own routes already taken off.
 type inbound struct {

@@ -14,6 +14,7 @@ type View struct {
 	// Presences are what the available resources said last, in the order in which they became available. There are
 	// none where one of the two has blocked the other, which nobody is told.
 	Presences []*xmpp.Stanza
+	Talking   bool // he is on the phone; what is in Presences does not say so
 }
 
 // Look is what an account of this server sees of an account or a service of it.
@@ -41,6 +42,7 @@ func (p *Presence) Look(ctx context.Context, owner, by jid.JID) (v View, err err
 	}
 	unlock := p.locks.Lock(owner)
 	defer unlock()
+	v.Talking = p.calls.is(owner)
 	for _, s := range p.seen.of(owner) {
 		if a := s.Availability(); a != nil {
 			v.Presences = append(v.Presences, a.Stanza)

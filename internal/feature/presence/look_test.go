@@ -9,7 +9,6 @@ import (
 
 	"parley/internal/db/dbtest"
 	"parley/internal/feature/presence"
-	"parley/xmpp"
 	"parley/xmpp/jid"
 )
 
@@ -63,31 +62,22 @@ func TestLook(t *testing.T) {
 		changed = nil
 	}
 	ctx := context.Background()
-	say := func(text string) {
-		t.Helper()
-		st, err := xmpp.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		from := bob.JID()
-		w.presence.Handle(ctx, bob.Session, st.Edit(xmpp.Edit{From: &from}))
-	}
-	say("<presence/>")
+	bob.say("<presence xmlns='jabber:client'/>")
 	check("may not", "bob")
 	if err := w.presence.Ask(ctx, address(t, "alice"), address(t, "bob")); err != nil {
 		t.Fatal(err)
 	}
 	check("asks", "alice", "bob")
-	say("<presence type='subscribed' to='alice@example.org'/>")
+	bob.say("<presence xmlns='jabber:client' type='subscribed' to='alice@example.org'/>")
 	check("sees desk", "alice", "bob")
 	w.hide("bob", "alice")
 	check("sees ", "alice", "bob")
 	w.block("bob", "alice", false)
 	w.presence.Show(ctx, address(t, "bob"), address(t, "alice"))
 	check("sees desk", "alice", "bob")
-	say("<presence type='unavailable'/>")
+	bob.say("<presence xmlns='jabber:client' type='unavailable'/>")
 	check("sees ", "bob")
-	say("<presence type='unsubscribed' to='alice@example.org'/>")
+	bob.say("<presence xmlns='jabber:client' type='unsubscribed' to='alice@example.org'/>")
 	check("may not", "alice", "bob")
 	if err := w.presence.Ask(ctx, address(t, "alice"), address(t, "alice")); err == nil {
 		t.Error("somebody may ask himself")

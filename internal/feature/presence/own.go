@@ -36,7 +36,7 @@ func (p *Presence) available(ctx context.Context, s *im.Session, st *xmpp.Stanza
 		if before == nil {
 			p.seen.add(s)
 		}
-		t.broadcast(s, st, contacts)
+		t.broadcast(owner, st, contacts)
 		if before == nil {
 			t.welcome(s, contacts)
 		}
@@ -81,13 +81,8 @@ func priorityOf(st *xmpp.Stanza) (int8, error) {
 }
 
 // broadcast sends to the contacts that have a subscription, and to the account's own available sessions.
-func (t *turn) broadcast(s *im.Session, st *xmpp.Stanza, contacts []*roster.Contact) {
-	owner := s.JID().Bare()
-	for _, c := range contacts {
-		if c.State.IsSeen() && t.p.reaches(c.JID) {
-			t.send(to(st, c.JID))
-		}
-	}
+func (t *turn) broadcast(owner jid.JID, st *xmpp.Stanza, contacts []*roster.Contact) {
+	t.toContacts(t.p.toOthers(owner, st), contacts)
 	mine := to(st, owner)
 	for _, o := range t.p.c.Sessions.Of(owner) {
 		if o.Availability() != nil {
@@ -96,11 +91,19 @@ func (t *turn) broadcast(s *im.Session, st *xmpp.Stanza, contacts []*roster.Cont
 	}
 }
 
+func (t *turn) toContacts(st *xmpp.Stanza, contacts []*roster.Contact) {
+	for _, c := range contacts {
+		if c.State.IsSeen() && t.p.reaches(c.JID) {
+			t.send(to(st, c.JID))
+		}
+	}
+}
+
 // welcome tells a session that has just become available what its account's other sessions say, and who waits for an answer
 // (rfc6121#3.1.3).
 func (t *turn) welcome(s *im.Session, contacts []*roster.Contact) {
 	for _, o := range t.p.seen.of(s.JID().Bare()) {
-		if a := o.Availability(); a != nil && o != s {
+		if a := o.Availability(); a != nil && o != resource(s) {
 			s.Send(to(a.Stanza, s.JID()))
 		}
 	}
@@ -143,7 +146,7 @@ func (t *turn) leave(s *im.Session, st *xmpp.Stanza) (err error) {
 			t.p.c.Log.Error("roster not read", "account", s.JID().Bare().String(), "err", err)
 		}
 		s.SetAvailability(nil)
-		t.broadcast(s, st, contacts)
+		t.broadcast(s.JID().Bare(), st, contacts)
 		t.p.changed(s.JID().Bare())
 	}
 	told := map[jid.JID]bool{}

@@ -74,6 +74,7 @@ type Presence struct {
 	c     Config
 	locks im.Locks
 	seen  seen
+	calls talking
 }
 
 // New makes it.

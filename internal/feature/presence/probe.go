@@ -70,7 +70,11 @@ func (t *turn) answer(probe *xmpp.Stanza, spoken bool) error {
 			continue
 		}
 		found = true
-		t.send(to(a.Stanza, asker))
+		shown := a.Stanza
+		if asker.Bare() != owner {
+			shown = t.p.toOthers(owner, shown)
+		}
+		t.send(to(shown, asker))
 	}
 	if !found && spoken {
 		t.send(unavailable(probe.To(), asker))

@@ -100,7 +100,7 @@ func unavailable(from, to jid.JID) *xmpp.Stanza {
 func (t *turn) show(owner, whom jid.JID) {
 	for _, s := range t.p.seen.of(owner) {
 		if a := s.Availability(); a != nil {
-			t.send(to(a.Stanza, whom))
+			t.send(to(t.p.toOthers(owner, a.Stanza), whom))
 		}
 	}
 }
