@@ -138,6 +138,7 @@ func (w *watcher) told() *sip.Message {
 	w.k.Helper()
 	n := w.Expect("NOTIFY")
 	w.Respond(n, 200)
+	w.k.clock.Settle() // what comes next may go to another shard
 	return n
 }
 
