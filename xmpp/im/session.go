@@ -2,6 +2,7 @@ package im
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,6 +61,7 @@ type Session struct {
 	mu       sync.Mutex
 	info     Info
 	directed map[jid.JID]struct{}
+	talkers  []jid.JID // bare, the latest at the end
 }
 
 // Availability is what an available resource last said of itself (rfc6121#4.2).
@@ -183,4 +185,28 @@ func (s *Session) IsDirected(to jid.JID) bool {
 	_, full := s.directed[to]
 	_, bare := s.directed[to.Bare()]
 	return full || bare
+}
+
+// maxTalkers is more than anybody calls at once.
+const maxTalkers = 16
+
+// Talk notes whom the session tells of a call, as one who knows by that that it is there; the last few are kept.
+func (s *Session) Talk(to jid.JID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to = to.Bare()
+	if slices.Contains(s.talkers, to) {
+		return
+	}
+	if len(s.talkers) == maxTalkers {
+		s.talkers = slices.Delete(s.talkers, 0, 1)
+	}
+	s.talkers = append(s.talkers, to)
+}
+
+// Talks says whether somebody is noted.
+func (s *Session) Talks(to jid.JID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.talkers, to.Bare())
 }

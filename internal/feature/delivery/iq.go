@@ -149,7 +149,7 @@ func (d *Delivery) pass(ctx context.Context, st *xmpp.Stanza) error {
 // sees says whether somebody may know that a session is there.
 func (d *Delivery) sees(ctx context.Context, s *im.Session, other jid.JID) (bool, error) {
 	owner := s.JID().Bare()
-	if d.Sees == nil || owner == other.Bare() || s.IsDirected(other) {
+	if d.Sees == nil || owner == other.Bare() || s.IsDirected(other) || s.Talks(other) {
 		return true, nil
 	}
 	return d.Sees(ctx, owner, other.Bare())

@@ -36,10 +36,15 @@ func (d *Delivery) Submit(ctx context.Context, s *im.Session, st *xmpp.Stanza) (
 
 func (d *Delivery) submit(ctx context.Context, s *im.Session, st *xmpp.Stanza) (im.Fate, error) {
 	m := &mail{st: d.clean(st), from: s, sender: d.isAccount(st.From())}
+	_, ofCall := m.st.Part(jingle.NSMessage, "")
+	ofCall = ofCall && !m.st.IsError()
+	if ofCall && s != nil { // the call goes on by requests to this session (xep0353#3.6), which may come at once
+		s.Talk(m.st.To())
+	}
 	if err := d.route(ctx, m); err != nil {
 		return im.Refused, err
 	}
-	if _, ok := m.st.Part(jingle.NSMessage, ""); ok && !m.st.IsError() {
+	if ofCall {
 		d.Calls.Heard(s, m.st)
 	}
 	return m.fate, nil

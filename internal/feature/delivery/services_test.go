@@ -112,6 +112,41 @@ func TestAnIQPassesBetweenSessions(t *testing.T) {
 	}
 }
 
+func TestWhoIsToldOfACallMayAskForIt(t *testing.T) {
+	t.Parallel()
+	s := set(t, setting{sees: func(context.Context, jid.JID, jid.JID) (bool, error) { return false, nil }})
+	alice, bob := s.connect("alice@example.org/a", 0), s.connect("bob@example.org/b", 0)
+	ask := func(to *client) string {
+		alice.take(0)
+		alice.says(`<iq to='%s' type='set' id='q'><jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='1'/></iq>`, to.JID())
+		if got := to.take(0); len(got) == 1 {
+			return got[0].ID()
+		}
+		return failure(alice.only())
+	}
+	alice.says(`<message to='bob@example.org' type='chat'><propose xmlns='urn:xmpp:jingle-message:0' id='1'/><store xmlns='urn:xmpp:hints'/></message>`)
+	bob.take(1)
+	if got := ask(bob); got != "service-unavailable" {
+		t.Errorf("asked before he answers, it is %q", got)
+	}
+	bob.says(`<message to='alice@example.org/a' type='chat'><proceed xmlns='urn:xmpp:jingle-message:0' id='1'/><store xmlns='urn:xmpp:hints'/></message>`)
+	alice.take(1)
+	if got := ask(bob); got != "q" {
+		t.Errorf("asked after he proceeds, it is %q", got)
+	}
+	bob.says(`<iq to='alice@example.org/a' type='set' id='info'><jingle xmlns='urn:xmpp:jingle:1' action='session-info' sid='1'/></iq>`)
+	if got := alice.only(); got.ID() != "info" {
+		t.Errorf("the callee asks the caller, who gets %s", got.Text())
+	}
+	for i := range 16 {
+		bob.says(`<message to='user%d@example.org' type='chat'><reject xmlns='urn:xmpp:jingle-message:0' id='2'/></message>`, i)
+	}
+	bob.take(0)
+	if got := ask(bob); got != "service-unavailable" {
+		t.Errorf("asked after sixteen other calls, it is %q", got)
+	}
+}
+
 func TestBlockedBothWays(t *testing.T) {
 	t.Parallel()
 	s := set(t, setting{services: []im.Service{where(im.Account, "account")}})
