@@ -9,7 +9,7 @@ import (
 )
 
 // walkBegins is how a walk of docs/ARCHITECTURE.md begins: its name, and the dialogues that play it.
-var walkBegins = regexp.MustCompile("(?m)^\\*\\*(.+?)\\.\\*\\*(?: \\(((?:`[a-z-]+\\.talk`(?:, )?)+)\\))?")
+var walkBegins = regexp.MustCompile("(?m)^\\*\\*(.+?)\\.\\*\\*(?: \\(((?:`[a-z-]+\\.talk`(?:,\\s)?)+)\\))?")
 
 // TestEveryWalkIsPlayed has every walk name a dialogue of test/talk that exists.
 func TestEveryWalkIsPlayed(t *testing.T) {
@@ -24,8 +24,8 @@ func TestEveryWalkIsPlayed(t *testing.T) {
 			t.Errorf("the walk %q names no dialogue", m[1])
 			continue
 		}
-		for name := range strings.SplitSeq(m[2], ", ") {
-			name = strings.Trim(name, "`")
+		for name := range strings.SplitSeq(m[2], ",") {
+			name = strings.Trim(name, "` \n")
 			if _, err := os.Stat(filepath.Join(root, "test", "talk", "scripts", name)); err != nil {
 				t.Errorf("the walk %q names %s, which does not exist", m[1], name)
 			}
