@@ -135,7 +135,7 @@ func (b *browser) ask(p *play, method string) (status int) {
 	return resp.StatusCode
 }
 
-// proof shows the token, if there is one (rfc8898#2.1.2).
+// proof shows the token, if there is one (rfc8898#2.1.3, rfc8898#2.1.4).
 func (f *phone) proof() []siptest.Edit {
 	if f.token == "" {
 		return nil
