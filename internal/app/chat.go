@@ -56,11 +56,11 @@ func (a *App) openFeatures(ctx context.Context) error {
 	}
 	// Presence is told what these three change, and asks them.
 	a.roster = roster.New(roster.Config{
-		Store: rosters, Sessions: a.sessions, Log: a.log,
+		Store: rosters, Sessions: a.sessions, Log: a.log, Items: a.cfg.Accounts.Contacts, Requests: a.cfg.Accounts.Requests,
 		Remove: func(ctx context.Context, owner, contact jid.JID) error { return a.presence.Remove(ctx, owner, contact) },
 	})
 	a.block = block.New(block.Config{
-		Store: lists, Sessions: a.sessions,
+		Store: lists, Sessions: a.sessions, Items: a.cfg.Accounts.Blocked,
 		Hide: func(ctx context.Context, owner jid.JID, others []jid.JID, store func() ([]jid.JID, error)) error {
 			return a.presence.Hide(ctx, owner, others, store)
 		},
@@ -78,7 +78,7 @@ func (a *App) openFeatures(ctx context.Context) error {
 		Local: a.servesJID, Exists: a.hasAccount, Entity: chatEntity(a.cfg), Log: a.log,
 		Available: []func(context.Context, *im.Session){a.offline.Available, a.apps.Available}, Changed: a.presenceChanged,
 	})
-	a.cards = vcard.New(vcard.Config{Store: cards})
+	a.cards = vcard.New(vcard.Config{Store: cards, Size: a.cfg.Accounts.Card})
 	return nil
 }
 

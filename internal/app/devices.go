@@ -26,7 +26,10 @@ func (a *App) openDevices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.devices = device.New(device.Config{Ended: a.deviceEnded, Connected: a.connectedDevices, Log: a.log}, store)
+	a.devices = device.New(device.Config{
+		Ended: a.deviceEnded, Connected: a.connectedDevices, Log: a.log,
+		PerAccount: a.cfg.Accounts.Devices, Unused: a.cfg.Accounts.DeviceUnused,
+	}, store)
 	return nil
 }
 

@@ -150,6 +150,14 @@ type TLS struct {
 // Accounts holds what new accounts begin with.
 type Accounts struct {
 	Strangers bool
+
+	// What one account may keep.
+	Contacts     int // on its roster
+	Requests     int // of people who are not on it
+	Blocked      int
+	Card         int // bytes
+	Devices      int // with a token
+	DeviceUnused time.Duration
 }
 
 // Auth is digest authentication and what slows those who guess.
@@ -334,6 +342,9 @@ func Default() Config {
 			AckTime:               2 * time.Second,
 		},
 		Archive: Archive{Default: ArchiveAlways, Retention: 2 * 365 * 24 * time.Hour, Page: 100},
+		Accounts: Accounts{
+			Contacts: 1000, Requests: 200, Blocked: 1000, Card: 64 << 10, Devices: 20, DeviceUnused: 90 * 24 * time.Hour,
+		},
 		Offline: Offline{Messages: 1000, Bytes: 16 << 20, Keep: 30 * 24 * time.Hour},
 		Registrar: Registrar{
 			MinExpires:     time.Minute,

@@ -173,9 +173,19 @@ func (c *Config) tlsSection() section {
 }
 
 func (c *Config) accountsSection() section {
-	return section{"accounts", "What accounts begin with.", []field{
-		{"strangers", boolean{&c.Accounts.Strangers}, onReload,
+	a := &c.Accounts
+	return section{"accounts", "What accounts begin with, and what one may keep.", []field{
+		{"strangers", boolean{&a.Strangers}, onReload,
 			"Whether a new account takes calls from people without an account here; `parley user set` changes it for one.", ""},
+		{"contacts", integer{&a.Contacts, 1, 100000}, onRestart, "Contacts on its list.", "rfc6121#2"},
+		{"requests", integer{&a.Requests, 1, 100000}, onRestart,
+			"People who are not on it, and wait to be told whether they may see the account.", "rfc6121#3.1.3"},
+		{"blocked", integer{&a.Blocked, 1, 100000}, onRestart, "Addresses that it blocks.", "xep0191#3"},
+		{"card", size(&a.Card, 1<<10, 192<<10), onRestart, "What its card may take, a picture included.", "xep0054#3"},
+		{"devices", integer{&a.Devices, 1, 1000}, onRestart,
+			"Devices that are signed in by a token; a further one takes the place of the one that was not used for longest, unless that is in use.", ""},
+		{"device_unused", duration(&a.DeviceUnused, time.Hour, 10*365*24*time.Hour), onRestart,
+			"How long a device stays signed in without being used.", ""},
 	}}
 }
 
