@@ -1,5 +1,6 @@
 #!/bin/bash
-# Brings what the tests need: real phones and XMPP apps from Debian; from npm JsSIP, strophe.js, stanza,
+# Brings what the tests need: real phones and XMPP apps, coturn's clients
+# and what makes NATs from Debian; from npm JsSIP, strophe.js, stanza,
 # @xmpp/client and the browser's remote control. As root on Debian it installs what is missing;
 # otherwise it says what that is, and fails.
 set -euo pipefail
@@ -21,6 +22,9 @@ needs() {
 	chromium        chromium
 	node            nodejs
 	npm             npm
+	turnutils_uclient coturn
+	ip              iproute2
+	iptables        iptables
 	LIST
 }
 

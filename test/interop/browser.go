@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,12 +24,15 @@ type Browser struct {
 }
 
 // BrowserPage is where a page comes from, which a server has to allow: to be had before it starts.
-type BrowserPage struct{ port int }
+type BrowserPage struct {
+	port  int
+	under []string // the command that the browser is started with; nil: none
+}
 
 // NewBrowserPage finds a port for the page.
 func NewBrowserPage(t testing.TB) BrowserPage {
 	t.Helper()
-	return BrowserPage{harness.FreePorts(t, 1)[0]}
+	return BrowserPage{port: harness.FreePorts(t, 1)[0]}
 }
 
 // Origin is the page's origin (RFC 6454).
@@ -65,7 +69,7 @@ func openBrowser(t testing.TB, s *harness.Server, p BrowserPage, a Account, spee
 	}
 	b := &Browser{account: a, server: s}
 	b.process = harness.Start(t, harness.Command{
-		Name: a.User + "'s browser", Args: []string{"node", "phone.mjs", strconv.Itoa(p.port), speech}, Dir: dir,
+		Name: a.User + "'s browser", Args: append(slices.Clone(p.under), "node", "phone.mjs", strconv.Itoa(p.port), speech), Dir: dir,
 		Env: []string{"HOME=" + t.TempDir()},
 	})
 	b.await(t, "ready")
@@ -107,6 +111,16 @@ func (b *Browser) tell(t testing.TB, what string, args map[string]string) {
 	}
 	if _, err := fmt.Fprintf(b.process.Stdin, "%s\n", j); err != nil {
 		t.Fatalf("%s: %v", b.process.Name, err)
+	}
+}
+
+// Relay has the browser's calls go through the server's relay alone, over "turn: transport=udp", "turn: transport=tcp" or
+// "turns: transport=tcp".
+func (b *Browser) Relay(t testing.TB, token, over string) {
+	t.Helper()
+	b.tell(t, "relay", map[string]string{"api": fmt.Sprintf("https://%s/api/turn", b.server.HTTPS), "token": token, "over": over})
+	if event, detail := b.await(t, "relay done", "relay refused"); event != "relay done" || detail == "" {
+		t.Fatalf("%s has no relay: %s", b.process.Name, detail)
 	}
 }
 

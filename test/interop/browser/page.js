@@ -23,8 +23,17 @@ window.phone = {
   },
   register() { this.ua.register(); },
   unregister() { this.ua.unregister(); },
-  dial({ to }) { this.ua.call(to, media); },
-  answer() { this.session.answer(media); },
+  // relay has calls go through the server's relay alone, over one kind of connection.
+  async relay({ api, token, over }) {
+    const response = await fetch(api, { headers: { Authorization: `Bearer ${token}` } });
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    const { username, password, uris } = await response.json();
+    const urls = uris.filter((uri) => uri.startsWith(over.split(' ')[0]) && uri.endsWith(over.split(' ')[1]));
+    this.pcConfig = { iceServers: [{ urls, username, credential: password }], iceTransportPolicy: 'relay' };
+    return urls.join(' ');
+  },
+  dial({ to }) { this.ua.call(to, { ...media, pcConfig: this.pcConfig }); },
+  answer() { this.session.answer({ ...media, pcConfig: this.pcConfig }); },
   hangup() { this.session.terminate(); },
   hold() { this.session.hold(); },
   resume() { this.session.unhold(); },
