@@ -47,7 +47,7 @@ for r in $(seq "$REPS"); do
 	b sip-register -peer toy -users 50000 -rate 6000
 	b xmpp-c2s -peer toy -users 5000 -login-rate 250 -rate 2000 -max
 	b xmpp-muc -peer toy -rate 20 -max
-	b turn-relay -peer coturn -calls 200
+	for p in parley coturn; do b turn-relay -peer $p -calls 200; done
 	b limits -what udp
 	b limits -what crypto,xml,conns
 done

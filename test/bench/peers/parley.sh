@@ -5,10 +5,14 @@ set -e
 : "${USER_FMT:=u%06d}" "${PASS:=secret}" "${PARLEY:=parley}" "${ARCHIVE:=true}"
 "$PBENCH" accounts -kind parley -out "$RUN/users.csv" -n "$USERS" -user-fmt "$USER_FMT" -domain "$DOMAIN" -pass "$PASS"
 "$PBENCH" cert -out "$RUN" -domain "$DOMAIN"
-SIP="[\"$HOST:$PORT\"]" XMPP="[]" ANCHOR=nat
+SIP="[\"$HOST:$PORT\"]" XMPP="[]" ANCHOR=nat HTTP="[]" TURN="[]" RELAY=never
 case $BENCH in
 xmpp-*) SIP="[]" XMPP="[\"$HOST:$PORT\"]" ;;
 rtp-*) ANCHOR=always ;; # media through the server
+turn-*)                 # credentials by HTTP on the next port
+	SIP="[]" TURN="[\"$HOST:$PORT\"]" RELAY=always HTTP="[\"$HOST:$((PORT + 1))\"]"
+	touch "$RUN/ready-udp"
+	;;
 esac
 cat > "$RUN/parley.toml" <<CFG
 [server]
@@ -21,6 +25,17 @@ connections_per_address = 100000
 connections = 100000
 [web]
 https = []
+http = $HTTP
+[media]
+address = "$HOST"
+[turn]
+enabled = "$RELAY"
+udp = $TURN
+tcp = []
+tls = []
+allow_peers = ["$HOST/32"]
+allocations = 100000
+allocations_per_account = 100000
 [tls]
 certificate = "$RUN/cert.pem"
 key = "$RUN/key.pem"
