@@ -7,6 +7,10 @@ func asking() []sentence {
 		does(`asks (.+) for a (\S+) of (\S+)`, func(p *play, a *app, m []string) {
 			a.asks(p, m[1], "<"+m[2]+attrs("xmlns", m[3])+"/>")
 		}),
+		does(`asks for the relay`, func(p *play, a *app, _ []string) { a.asks(p, "the server", "<services"+attrs("xmlns", nsRelay)+"/>") }),
+		does(`learns of (stun|turn|turns) over (udp|tcp)`, func(p *play, a *app, m []string) {
+			a.finds(p, "<service"+attrs("type", m[1], "transport", m[2])+"/>")
+		}),
 		does(`sends (.+) a question`, func(p *play, a *app, m []string) {
 			a.Send(stanza("iq", p.exactly(m[1]), "get").Attr("id", "question").Raw(ping).Close().String())
 		}),
@@ -26,6 +30,8 @@ func asking() []sentence {
 		does(`learns that it can (\S+)`, func(p *play, a *app, m []string) { a.finds(p, "<feature"+attrs("var", m[1])+"/>") }),
 	}
 }
+
+const nsRelay = "urn:xmpp:extdisco:2"
 
 const nsInfo = "http://jabber.org/protocol/disco#info"
 
