@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,7 +35,9 @@ type Baresip struct {
 	seen   int // events that have been waited past
 	more   chan struct{}
 
-	earlier int // recordings of earlier calls
+	earlier int  // recordings of earlier calls
+	watches bool // it has contacts
+	shown   int  // how much of what it printed of them has been looked at
 }
 
 type baresipEvent struct {
@@ -47,14 +50,23 @@ type baresipEvent struct {
 	Token    string `json:"token"`
 }
 
-// NewBaresip starts a phone that speaks the WAV file in every call.
-func NewBaresip(t testing.TB, s *harness.Server, a Account, speech string) *Baresip {
+// NewBaresip starts a phone that speaks the WAV file in every call. If it has contacts, it watches them, and publishes its own
+// presence.
+func NewBaresip(t testing.TB, s *harness.Server, a Account, speech string, contacts ...string) *Baresip {
 	t.Helper()
 	b := &Baresip{account: a, server: s, dir: t.TempDir(), more: make(chan struct{})}
+	more := ""
+	if len(contacts) > 0 {
+		more, b.watches = "module_app contact.so\nmodule_app presence.so\n", true
+		b.write(t, "contacts", "<sip:"+strings.Join(contacts, ">;presence=p2p\n<sip:")+">;presence=p2p\n")
+	}
 	// The module that takes commands needs a port by number; its SIP and RTP find their own.
 	ports := harness.FreePorts(t, 2)
-	b.write(t, "config", fmt.Sprintf(baresipConfig, speech, b.dir, ports[0], ports[1]))
+	b.write(t, "config", fmt.Sprintf(baresipConfig, speech, b.dir, ports[0], ports[1])+more)
 	b.write(t, "accounts", "# given by command\n")
+	if b.watches { // its presence is that of the accounts that it starts with
+		b.write(t, "accounts", b.line(60)+";pubint=60\n")
+	}
 	b.process = harness.Start(t, harness.Command{
 		Name: a.User + "'s baresip", Args: []string{"stdbuf", "-oL", "baresip", "-v", "-s", "-f", b.dir}, Dir: b.dir,
 	})
@@ -195,6 +207,10 @@ func (b *Baresip) Name() string { return "baresip" }
 // Register signs in.
 func (b *Baresip) Register(t testing.TB) {
 	t.Helper()
+	if b.watches {
+		b.process.Wait(t, `200 OK \(parley\) \[1 binding\]`)
+		return
+	}
 	if e := b.register(t); e.Type != "REGISTER_OK" {
 		t.Fatalf("%s is not registered: %s", b.process.Name, e.Param)
 	}
@@ -225,10 +241,15 @@ func (b *Baresip) Appear(t testing.TB) {
 
 func (b *Baresip) newUA(t testing.TB, interval int) {
 	t.Helper()
-	b.tell(t, "uanew", fmt.Sprintf(
+	b.tell(t, "uanew", b.line(interval))
+}
+
+// line is its account, as it is written down.
+func (b *Baresip) line(interval int) string {
+	return fmt.Sprintf(
 		"<sip:%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"%s\";regint=%d;audio_codecs=PCMU/8000/1%s",
 		b.server.Address(b.account.User), b.account.Transport, b.account.User, b.account.Password,
-		b.server.URI(b.account.Transport), interval, b.encryption()))
+		b.server.URI(b.account.Transport), interval, b.encryption())
 }
 
 func (b *Baresip) encryption() string {
@@ -297,6 +318,23 @@ func (b *Baresip) Hold(t testing.TB) { t.Helper(); b.press(t, "x") }
 
 // Resume takes the call off hold.
 func (b *Baresip) Resume(t testing.TB) { t.Helper(); b.press(t, "X") }
+
+// AwaitSeen waits until it shows a contact so.
+func (b *Baresip) AwaitSeen(t testing.TB, who, how string) {
+	t.Helper()
+	b.process.WaitFrom(t, b.shown, `sip:`+regexp.QuoteMeta(who)+`> changed status from .* to .*`+how)
+	b.shown = b.process.Log.Len()
+}
+
+// Appears says of itself whether it is there.
+func (b *Baresip) Appears(t testing.TB, there bool) {
+	t.Helper()
+	if there {
+		b.tell(t, "presence_online", "")
+		return
+	}
+	b.tell(t, "presence_offline", "")
+}
 
 // Traced waits until a SIP message that matches has passed since from, a length of Trace.
 func (b *Baresip) Traced(t testing.TB, from int, pattern string) {

@@ -54,6 +54,7 @@ func document(of jid.JID, view View, activities map[string][]string) *pidf.Prese
 			d.Tuples[i].Activities = more
 		}
 	}
+	d.Activities = d.Tuples[0].Activities // some phones read those of the person alone
 	if view.Talking {
 		onThePhone(d)
 	}

@@ -30,7 +30,7 @@ func TestWhatAPhoneSees(t *testing.T) {
 		{"somebody", sees("bob", ""), "active", []string{open, "id='ID-a'", "<contact priority='0'>sip:bob@example.org</contact>"}},
 		{
 			"the one of the highest priority first", sees("bob", "<show>away</show>", "<show>dnd</show><priority>5</priority>"), "active",
-			[]string{"id='ID-b'><status><basic>open</basic><show xmlns='jabber:client'>dnd</show></status><rpid:activities><rpid:busy/></rpid:activities>", "id='ID-a'"},
+			[]string{"id='ID-b'><status><basic>open</basic><show xmlns='jabber:client'>dnd</show></status><rpid:activities><rpid:busy/></rpid:activities>", "id='ID-a'", "<dm:person id='person'><rpid:activities><rpid:busy/></rpid:activities></dm:person>"},
 		},
 		{"a long story", sees("bob", "<status>"+strings.Repeat("ä", 300)+"</status>"), "active", []string{"<note>" + strings.Repeat("ä", 100) + "</note>"}},
 		{"who has not answered", View{Asking: true}, "pending", nil},

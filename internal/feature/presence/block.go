@@ -88,7 +88,7 @@ func (p *Presence) Show(ctx context.Context, owner, other jid.JID) {
 }
 
 func (p *Presence) reveal(ctx context.Context, owner, contact jid.JID) error {
-	if !p.reaches(contact) {
+	if !p.reaches(contact) && !p.present(contact) {
 		p.changed(owner, contact)
 		return nil
 	}

@@ -33,7 +33,7 @@ func (p *Presence) sendProbe(ctx context.Context, st *xmpp.Stanza, spoken bool) 
 // (rfc6121#4.3.1).
 func (p *Presence) probeContacts(ctx context.Context, s *im.Session, contacts []*roster.Contact) {
 	for _, c := range contacts {
-		if !c.State.SeesContact() || !p.reaches(c.JID) {
+		if !c.State.SeesContact() || !p.present(c.JID) {
 			continue
 		}
 		st := xmpp.Must(xmpp.Presence, xmpp.Header{From: s.JID(), To: c.JID, Type: "probe"}, "")

@@ -72,6 +72,23 @@ func TestWhatIsPublishedIsSeenLikeASession(t *testing.T) {
 		t.Errorf("alice %s", got)
 	}
 
+	// So does who has nothing but a phone, for whom nobody is connected.
+	bob.leave()
+	own.leave()
+	again := w.connect("alice/again")
+	again.say("<presence xmlns='jabber:client'/>")
+	w.hide("alice", "bob")
+	w.block("alice", "bob", false)
+	if online, _ := alice.views(); online["bob@example.org/phone"] != "" {
+		t.Errorf("who blocks sees %v", online)
+	}
+	w.presence.Show(ctx, address(t, "alice"), address(t, "bob"))
+	for _, c := range []*client{again, alice} {
+		if online, _ := c.views(); online["bob@example.org/phone"] != both {
+			t.Errorf("%s sees %v", c.JID(), online)
+		}
+	}
+
 	// It changes, and leaves.
 	if err := w.presence.Publish(ctx, phone, "<status>out</status>"); err != nil {
 		t.Fatal(err)

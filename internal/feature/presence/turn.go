@@ -92,6 +92,11 @@ func (p *Presence) reaches(contact jid.JID) bool {
 	return len(p.c.Sessions.Of(contact)) > 0 || p.elsewhere(contact)
 }
 
+// present says whether there may be anything to see of a contact, who may be one of another server.
+func (p *Presence) present(contact jid.JID) bool {
+	return len(p.seen.of(contact)) > 0 || p.elsewhere(contact)
+}
+
 func unavailable(from, to jid.JID) *xmpp.Stanza {
 	return xmpp.Must(xmpp.Presence, xmpp.Header{From: from, To: to, Type: "unavailable"}, "")
 }
