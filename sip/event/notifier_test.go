@@ -94,6 +94,27 @@ func TestRefreshUnsubscribeAndExpiry(t *testing.T) {
 	}
 }
 
+// Who had a password once does not refresh for ever.
+func TestASubscriptionDoesNotLastForEver(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *event.Config, _ *event.CompositorConfig) { c.Packages[0].Life = 5 * time.Minute })
+	alice := k.phone(sip.UDP)
+	alice.subscribe(siptest.With(sip.HeaderExpires, "200"))
+	k.clock.Advance(190 * time.Second)
+	alice.again("600")
+	if ok := alice.Expect("200 SUBSCRIBE"); ok.Get(sip.HeaderExpires) != "110" {
+		t.Errorf("refreshed for %s", ok.Get(sip.HeaderExpires))
+	}
+	alice.check(alice.told(), "active;expires=110", "open")
+	k.clock.Advance(100 * time.Second)
+	alice.again("600")
+	alice.Expect("481")
+	alice.Silent(0)
+	if k.over() != 1 || k.notifier.Len() != 0 {
+		t.Errorf("%d have ended and %d are left", k.over(), k.notifier.Len())
+	}
+}
+
 func TestTheStateOnce(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)

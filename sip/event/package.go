@@ -21,6 +21,9 @@ type Package struct {
 	Default, Least, Longest time.Duration
 	// Pace is the least time between two NOTIFY of a subscription that tell of another state; default 5s.
 	Pace time.Duration
+	// Life is how long a subscription may be refreshed: then its subscriber has to begin anew, and to prove who he is;
+	// default 12h.
+	Life time.Duration
 }
 
 func (p Package) withDefaults() Package {
@@ -28,6 +31,7 @@ func (p Package) withDefaults() Package {
 	p.Least = cmp.Or(p.Least, time.Minute)
 	p.Longest = cmp.Or(p.Longest, time.Hour)
 	p.Default = min(p.Default, p.Longest)
+	p.Life = cmp.Or(p.Life, 12*time.Hour)
 	p.Pace = cmp.Or(p.Pace, 5*time.Second)
 	return p
 }

@@ -59,6 +59,7 @@ type Subscription struct {
 	handler Handler
 
 	notice  Notice
+	born    time.Time
 	until   time.Time
 	told    time.Time // when the last NOTIFY of a new state went
 	due     bool      // something is to be told
@@ -84,6 +85,7 @@ func (s *Subscription) after(d time.Duration, f func()) (stop func()) {
 
 // begin answers the SUBSCRIBE.
 func (s *Subscription) begin(srv *transaction.Server, expires time.Duration) {
+	s.born = s.n.c.Now()
 	b := s.ok(srv.Request(), expires).Copy(srv.Request(), sip.HeaderRecordRoute)
 	s.n.respond(srv, b)
 	s.granted(expires)
@@ -144,6 +146,13 @@ func (s *Subscription) serve(srv *transaction.Server) {
 		s.n.respond(srv, refusal)
 		return
 	}
+	left := s.pkg.Life - s.n.c.Now().Sub(s.born)
+	if expires > 0 && left < s.pkg.Least {
+		s.n.respond(srv, req.Response(481, ""))
+		s.lost()
+		return
+	}
+	expires = max(min(expires, left), 0)
 	s.dialog.Refresh(req, srv.Flow())
 	s.n.respond(srv, s.ok(req, expires))
 	s.granted(expires)

@@ -69,13 +69,13 @@ func (w *Watch) publishedChanged(account string) {
 // show has the contacts of an account see what its phones publish now.
 func (w *Watch) show(ctx context.Context, a core.Address) {
 	all := w.published.Of(a.String())
+	owner := address.JID(a)
 	w.mu.Lock()
-	if w.publishers[a] = len(all) > 0; len(all) == 0 {
-		delete(w.publishers, a)
+	if w.publishers[owner] = a; len(all) == 0 {
+		delete(w.publishers, owner)
 	}
 	w.mu.Unlock()
 	next, now := w.payloads(a, all), w.shown[a]
-	owner := address.JID(a)
 	for _, resource := range slices.Sorted(maps.Keys(now)) {
 		if _, stays := next[resource]; !stays {
 			w.log(a, w.ports.Presence.Retract(ctx, owner.With(resource)))

@@ -91,7 +91,7 @@ type Watch struct {
 	changed    map[jid.JID]struct{}      // whose presence is to be looked at
 	bound      map[core.Address]struct{} // whose phones have registered
 	told       map[core.Address]struct{} // of whom something was published, or has to be looked at anew
-	publishers map[core.Address]bool     // of whom something is published
+	publishers map[jid.JID]core.Address  // of whom something is published
 	calls      map[core.Address]bool     // who has begun or ended to be on the phone
 	wake       chan struct{}
 
@@ -105,7 +105,7 @@ func New(c Config, p Ports) *Watch {
 	w := &Watch{
 		c: c, ports: p, watchers: map[jid.JID][]*watcher{}, counts: map[core.Address]int{}, asked: memory{keep: c.Again},
 		changed: map[jid.JID]struct{}{}, bound: map[core.Address]struct{}{}, told: map[core.Address]struct{}{},
-		publishers: map[core.Address]bool{}, calls: map[core.Address]bool{}, wake: make(chan struct{}, 1), shown: map[core.Address]map[string]string{},
+		publishers: map[jid.JID]core.Address{}, calls: map[core.Address]bool{}, wake: make(chan struct{}, 1), shown: map[core.Address]map[string]string{},
 	}
 	w.notifier = event.New(event.Config{
 		Layer: p.Layer, Packages: []event.Package{w.pkg()}, Limit: c.Limit, Server: c.Server, Now: c.Now, Log: c.Log,
@@ -141,7 +141,7 @@ func (w *Watch) Changed(accounts ...jid.JID) {
 		if len(w.watchers[a]) > 0 {
 			w.look(a)
 		}
-		if x, err := address.FromJID(a); err == nil && w.publishers[x] {
+		if x, publishes := w.publishers[a]; publishes {
 			w.told[x] = struct{}{} // one of his devices may have begun or ended to speak for another of its connections
 			w.stir()
 		}
