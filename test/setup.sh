@@ -1,6 +1,6 @@
 #!/bin/bash
-# Brings what the tests need: real phones and XMPP apps, coturn's clients
-# and what makes NATs from Debian; from npm JsSIP, strophe.js, stanza,
+# Brings what the tests need: real phones and XMPP apps, coturn's clients, a screen and a
+# sound card for one app, and what makes NATs from Debian; from npm JsSIP, strophe.js, stanza,
 # @xmpp/client and the browser's remote control. As root on Debian it installs what is missing;
 # otherwise it says what that is, and fails.
 set -euo pipefail
@@ -20,6 +20,14 @@ needs() {
 	go-sendxmpp     go-sendxmpp
 	script          bsdutils
 	chromium        chromium
+	dino-im         dino-im
+	Xvfb            xvfb
+	xdotool         xdotool
+	pulseaudio      pulseaudio
+	dbus-daemon     dbus-daemon
+	gdbus           libglib2.0-bin
+	sqlite3         sqlite3
+	unshare         util-linux
 	node            nodejs
 	npm             npm
 	turnutils_uclient coturn
@@ -34,6 +42,12 @@ while read -r command package; do
 done < <(needs)
 # A compiler without the C library's headers can't build for the race detector.
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+# Dino can do without these, but then has no TLS, no sound or no calls.
+for plugin in gio/modules/libgiognutls.so=glib-networking gstreamer-1.0/libgstopus.so=gstreamer1.0-plugins-base \
+	gstreamer-1.0/libgstpulseaudio.so=gstreamer1.0-plugins-good; do
+	compgen -G "/usr/lib/*/${plugin%=*}" >/dev/null || missing+=("${plugin#*=}")
+done
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
 # slixmpp is a library, for Debian's own Python.
 /usr/bin/python3 -c 'import slixmpp' 2>/dev/null || missing+=(python3-slixmpp)
 

@@ -67,3 +67,13 @@ func (l Login) at(s *harness.Server) netip.AddrPort {
 	}
 	return s.XMPP
 }
+
+// user is an account whose password is made of its name.
+func user(name, transport string) Account {
+	return Account{User: name, Password: "secret-of-" + name, Transport: transport}
+}
+
+// over is a login with a resource of its own.
+func over(name, transport, resource string) Login {
+	return Login{Account: user(name, transport), Resource: resource}
+}

@@ -29,17 +29,6 @@ func host(t *testing.T, names ...string) (*harness.Server, BrowserPage) {
 	}), page
 }
 
-// over is a login with a resource of its own.
-func over(name, transport, resource string) Login {
-	return Login{Account: user(name, transport), Resource: resource}
-}
-
-// Register signs in as the account of its user.
-func (a *Stanza) Register(t testing.TB) {
-	t.Helper()
-	a.SignIn(t, over(a.user, "wss", a.resource))
-}
-
 // cast is the apps of people, each of another kind.
 func cast(t *testing.T, s *harness.Server, page BrowserPage, names ...string) map[string]App {
 	t.Helper()

@@ -29,6 +29,10 @@ func NewLine(t testing.TB, to netip.AddrPort) *Line {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newLine(t, listener, to)
+}
+
+func newLine(t testing.TB, listener net.Listener, to netip.AddrPort) *Line {
 	l := &Line{to: to, listener: listener}
 	l.copies.Go(l.accept)
 	t.Cleanup(func() {

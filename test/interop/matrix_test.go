@@ -17,11 +17,6 @@ const (
 	bobSays   = "Good evening Alice, what a pleasure it is to hear your voice after so long."
 )
 
-// user is an account whose password is made of its name.
-func user(name, transport string) Account {
-	return Account{User: name, Password: "secret-of-" + name, Transport: transport}
-}
-
 // start runs a server with the accounts alice and bob.
 func start(t *testing.T, set map[string]string) *harness.Server {
 	t.Helper()
@@ -54,8 +49,11 @@ func hears(t *testing.T, who string, said, heard audio.Clip, atLeast float64) {
 
 // alike is the similarity asked of a phone's recording.
 func alike(phone string) float64 {
-	if phone == "linphone" {
+	switch phone {
+	case "linphone":
 		return linphoneAlike
+	case "stanza", "dino":
+		return voiceOfOpus
 	}
 	return audio.Alike
 }

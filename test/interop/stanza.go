@@ -45,6 +45,12 @@ func (a *Stanza) Named(resource string) *Stanza { a.resource = resource; return 
 // Batched has its descriptions come with all candidates, and none after them. It has to be said before it signs in.
 func (a *Stanza) Batched() *Stanza { a.candidates = "batched"; return a }
 
+// Register signs in as the account of its user.
+func (a *Stanza) Register(t testing.TB) {
+	t.Helper()
+	a.SignIn(t, over(a.user, "wss", a.resource))
+}
+
 // Dial proposes a call to a bare address, and has it begin with whoever proceeds.
 func (a *Stanza) Dial(t testing.TB, address string) {
 	t.Helper()

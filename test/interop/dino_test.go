@@ -1,0 +1,47 @@
+package interop
+
+import "testing"
+
+// withDino has alice at stanza and bob at Dino, and gives what they say.
+func withDino(t *testing.T) (a *Stanza, b *Dino, aliceSaid, bobSaid Speech) {
+	t.Helper()
+	s, pages := jingleServer(t, 1)
+	aliceSaid, bobSaid = SpeakAfter(t, 4, aliceSays), Speak(t, bobSays)
+	a = NewStanza(t, s, pages[0], alice, aliceSaid.File)
+	b = NewDino(t, s, bob, bobSaid.File)
+	a.Register(t)
+	b.Register(t)
+	return a, b, aliceSaid, bobSaid
+}
+
+func TestDinoChats(t *testing.T) {
+	t.Parallel()
+	matrix(t, "stanza and dino write to each other")
+	a, b, _, _ := withDino(t)
+	toDino, toStanza := a.server.Address(bob), a.server.Address(alice)
+	a.Write(t, toDino, "hello Dino")
+	b.AwaitText(t, toStanza, "hello Dino")
+	b.Write(t, toStanza, "hello Stanza")
+	a.AwaitText(t, toDino, "hello Stanza")
+}
+
+func TestDinoIsCalled(t *testing.T) {
+	t.Parallel()
+	matrix(t, "stanza calls dino, which declines, and answers")
+	a, b, as, bs := withDino(t)
+	a.Dial(t, a.server.Address(bob))
+	b.AwaitRinging(t)
+	b.Decline(t)
+	a.AwaitIdle(t)
+	talk(t, a, b, a.server.Address(bob), as, bs)
+}
+
+func TestDinoCalls(t *testing.T) {
+	t.Parallel()
+	matrix(t, "dino calls stanza, and hangs up")
+	a, b, as, bs := withDino(t)
+	a.Write(t, a.server.Address(bob), "call me") // that shows nothing of what stanza can do; its presence does
+	a.do(t, "presence", happening{"to": a.server.Address(bob)})
+	b.AwaitText(t, a.server.Address(alice), "call me")
+	talk(t, b, a, a.server.Address(alice), bs, as)
+}
