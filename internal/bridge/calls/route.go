@@ -88,7 +88,10 @@ func parties(target string) (to, from core.Address, ok bool) {
 		return to, from, false
 	}
 	caller, _ := u.Params.Get("caller")
-	local, domain, _ := strings.Cut(caller, "-")
+	local, domain, told := strings.Cut(caller, "-")
+	if !told {
+		return to, from, false
+	}
 	l, err := hex.DecodeString(local)
 	if err != nil {
 		return to, from, false
