@@ -48,6 +48,7 @@ type setting struct {
 	services []im.Service
 	log      *slog.Logger
 	sees     func(ctx context.Context, owner, other jid.JID) (bool, error)
+	calls    delivery.Calls
 }
 
 // people are the accounts there are, each at example.org.
@@ -100,7 +101,7 @@ func set(tb testing.TB, c setting) *stage {
 	services := append(append(c.services, s.archive.Services()...), copier.Services()...)
 	s.ports = delivery.Ports{
 		Accounts: accounts{}, Sessions: s.sessions, Presence: s.presence, Archive: s.archive, Offline: s.offline, Carbons: copier,
-		Sees: c.sees,
+		Sees: c.sees, Calls: c.calls,
 		Blocks: func(_ context.Context, owner, other jid.JID) (bool, error) {
 			return s.blocked[owner.String()+" "+other.Bare().String()], nil
 		},

@@ -15,6 +15,8 @@ func TestModeOfACall(t *testing.T) {
 		return []core.Step{{Targets: []core.Target{{Name: "sip:bob", Binding: core.Binding{NATed: nated}}}}}
 	}
 	echo := []core.Step{{Targets: []core.Target{{Name: "echo", Agent: "echo"}}}}
+	apps := []core.Step{{Targets: []core.Target{{Name: "apps", Agent: "jingle", Form: core.WebRTC}}}}
+	fromApp := core.Call{Method: "INVITE", From: core.Caller{Agent: "jingle"}, Media: core.Media{Offered: true, Form: core.WebRTC, ICE: true}}
 	on := func(networks ...string) []core.Step {
 		var targets []core.Target
 		for _, n := range networks {
@@ -52,6 +54,12 @@ func TestModeOfACall(t *testing.T) {
 		{"a phone calls a browser", Router{Anchor: BehindNAT}, from("UDP", core.PlainRTP), on("WSS"), core.BackToBack},
 		{"a phone that speaks WebRTC calls a browser", Router{Anchor: BehindNAT}, from("TLS", core.WebRTC), on("WSS"), core.Proxied},
 		{"a phone that speaks WebRTC calls another phone", Router{Anchor: BehindNAT}, from("TLS", core.WebRTC), on("TLS"), core.Proxied},
+		{"a phone calls an app", Router{Anchor: BehindNAT}, from("UDP", core.PlainRTP), apps, core.BackToBack},
+		{"a browser calls an app", Router{Anchor: BehindNAT}, from("WSS", core.WebRTC), apps, core.Proxied},
+		{"a browser calls an app and everything is anchored", Router{Anchor: Always}, from("WSS", core.WebRTC), apps, core.BackToBack},
+		{"an app calls a phone", Router{Anchor: BehindNAT}, fromApp, on("UDP"), core.BackToBack},
+		{"an app calls a browser", Router{Anchor: BehindNAT}, fromApp, on("WSS"), core.Proxied},
+		{"an app calls echo", Router{Anchor: BehindNAT}, fromApp, echo, core.BackToBack},
 		{"a browser calls echo", Router{Anchor: BehindNAT}, from("WSS", core.WebRTC), echo, core.BackToBack},
 		{"a browser calls a phone and nothing but a proxy is wanted", Router{Force: &proxied}, from("WSS", core.WebRTC), on("UDP"), core.Proxied},
 		{"a phone that encrypts calls another", Router{Anchor: BehindNAT}, from("TLS", core.SDES), on("UDP"), core.Proxied},
