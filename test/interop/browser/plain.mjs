@@ -33,19 +33,23 @@ const find = ({ role = 'button', name, within }) => (within ? page.locator(withi
 const person = {
   open: ({ url }) => page.goto(url),
   reload: () => page.reload(),
+  go: ({ to }) => page.evaluate((to) => { location.hash = encodeURIComponent(to); }, to), // as the links do
   click: (what) => find(what).click(),
   fill: ({ label, text }) => page.getByLabel(label, { exact: true }).fill(text),
   type: ({ label, text }) => page.getByLabel(label, { exact: true }).pressSequentially(text),
   check: ({ label }) => page.getByLabel(label, { exact: true }).check(),
   key: ({ key }) => page.keyboard.press(key),
-  see: ({ text, within = 'body' }) => page.locator(within).getByText(text).filter({ visible: true }).first().waitFor(),
-  gone: ({ text, within = 'body' }) => page.locator(within).getByText(text).filter({ visible: true }).first().waitFor({ state: 'detached' }),
+  see: ({ text, within = 'body' }) => page.locator(within).filter({ hasText: text, visible: true }).first().waitFor(),
+  gone: ({ text, within = 'body' }) => page.locator(within).filter({ hasText: text, visible: true }).first().waitFor({ state: 'hidden' }),
   read: ({ within }) => page.locator(within).first().innerText(),
   title: () => page.title(),
   focused: () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim()),
   network: ({ state }) => context.setOffline(state === 'off'),
   kept: () => page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])),
   recording: () => page.evaluate(() => window.heard.recording()),
+  close: ({ why }) => page.locator('#calls [data-state=ended]').filter({ hasText: why }).last().getByRole('button', { name: 'Close' }).click(),
+  ready: () => page.locator('#app[data-phone=ready]').waitFor(),
+  idle: () => page.locator('#calls [data-state]:not([data-state=ended])').waitFor({ state: 'detached' }),
   forget: () => page.evaluate(() => window.heard.forget()),
   pictures: () => page.evaluate(async () => {
     const seen = [...document.querySelectorAll('#calls video:not([hidden])')].filter((v) => v.videoWidth > 0);

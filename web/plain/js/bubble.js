@@ -1,6 +1,6 @@
 // One message, one call or one day of a conversation, as it is shown.
 import { icon, make } from './dom.js';
-import { describe } from './calllog.js';
+import { describe, missed } from './calllog.js';
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
@@ -30,7 +30,7 @@ function linked(body) {
 
 export function callLine(line) {
   const at = new Date(line.at);
-  return make('li', { class: `line ${line.answered || line.outgoing ? '' : 'missed'}` },
+  return make('li', { class: `line ${missed(line) ? 'missed' : ''}` },
     icon(line.answered ? 'phone' : 'hangup'), make('span', {}, describe(line)),
     make('time', { datetime: line.at }, TIME.format(at)));
 }

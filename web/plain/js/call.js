@@ -27,9 +27,9 @@ export class Call extends Emitter {
   }
 
   // from makes one of a session that comes in.
-  static from(session) {
+  static from(session, request) {
     const who = session.remote_identity;
-    const offersVideo = /^m=video [1-9]/m.test(session.request?.body ?? '');
+    const offersVideo = /^m=video [1-9]/m.test(request.body ?? '');
     const call = new Call(ofURI(who.uri), { outgoing: false, video: offersVideo, name: who.display_name ?? '' });
     call.state = 'ringing';
     call.#follow(session);

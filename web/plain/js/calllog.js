@@ -20,9 +20,12 @@ export class CallLog {
   latest() { return new Map(this.#lines.map((line) => [line.address, line])); }
 }
 
+// missed says whether somebody called and nobody here said anything to it.
+export const missed = (line) => !line.outgoing && !line.answered && !/^(You|Answered|Declined)/.test(line.words);
+
 // describe is a line's text.
 export function describe(line) {
-  const what = line.outgoing ? 'You called' : line.answered ? 'They called' : 'Missed call';
+  const what = line.outgoing ? 'You called' : missed(line) ? 'Missed call' : 'They called';
   const rest = line.answered ? [lasted(line.seconds)] : [line.words];
   if (line.detail && !line.answered) rest.push(line.detail);
   return [what, ...rest].join(' · ');

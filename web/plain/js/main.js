@@ -72,6 +72,7 @@ function connection(stream, phone) {
   phone.on('refused', () => gone('This device was signed out.'));
   let timer;
   phone.on('ready', (ready) => {
+    $('app').dataset.phone = ready ? 'ready' : '';
     clearTimeout(timer);
     timer = setTimeout(() => { $('phone-state').hidden = ready; }, ready ? 0 : 5000);
   });

@@ -61,7 +61,7 @@ export class Me {
     const disc = avatar(address, '');
     disc.append(make('span', { class: `dot ${kind}` }));
     place($('me'), [disc, make('span', { class: 'who' },
-      make('strong', {}, local(address)), make('span', { class: 'quiet' }, this.#mine.status || words)),
-    make('span', { class: 'only-heard' }, `, ${words}: your presence and settings`)]);
+      make('strong', {}, local(address)), make('span', { class: 'quiet' }, this.#mine.status || words))]);
+    $('me').setAttribute('aria-label', `${local(address)}, ${words}: your presence and settings`);
   }
 }

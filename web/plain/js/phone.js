@@ -30,7 +30,7 @@ export class Phone extends Emitter {
     this.#ua.on('unregistered', () => this.#is(false));
     this.#ua.on('disconnected', () => this.#is(false));
     this.#ua.on('registrationFailed', (e) => this.#failed(e));
-    this.#ua.on('newRTCSession', (e) => { if (e.originator === 'remote') this.#incoming(e.session); });
+    this.#ua.on('newRTCSession', (e) => { if (e.originator === 'remote') this.#incoming(e.session, e.request); });
     addEventListener('online', () => this.retry());
     addEventListener('pagehide', () => this.stop());
   }
@@ -71,12 +71,12 @@ export class Phone extends Emitter {
     return call;
   }
 
-  #incoming(session) {
+  #incoming(session, request) {
     if (this.calls.size >= AT_ONCE) {
       session.terminate({ status_code: 486 });
       return;
     }
-    this.#add(Call.from(session));
+    this.#add(Call.from(session, request));
   }
 
   answer(call, video) {

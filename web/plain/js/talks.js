@@ -17,6 +17,8 @@ export class Talks extends Emitter {
   #archive;
   #last = recall('last', ''); // the newest message of the archive that was seen
   #read = recall('read', {}); // address -> the time up to which it is read
+  #since = new Date(recall('since', Date.now())); // when it was signed in here: what was said before is no news
+  #fresh = true; // nothing was read from the archive yet
 
   all = new Map(); // address -> talk
   open = null; // the address of the one that is looked at
@@ -26,6 +28,7 @@ export class Talks extends Emitter {
     this.#stream = stream;
     this.#roster = roster;
     this.#archive = new Archive(stream);
+    remember('since', this.#since.getTime());
     stream.on('message', (el) => this.#message(el));
     stream.on('acked', () => this.#acked());
     stream.on('online', (resumed) => this.#online(resumed));
@@ -54,29 +57,29 @@ export class Talks extends Emitter {
     for (const talk of this.all.values()) for (const m of talk.messages) if (m.fate === 'waits') this.#transmit(m);
   }
 
-  // catchUp takes from the archive what came while the page was away; at first, only the newest.
+  // catchUp takes from the archive what came while the connection was away; at first, only the newest.
   async #catchUp() {
-    const known = this.#last;
     let done = false;
-    for (let page = 0; this.#last && page < PAGES && !done; page += 1) {
+    for (let page = 0; this.#last && !this.#fresh && page < PAGES && !done; page += 1) {
       const got = await this.#archive.page({ after: this.#last, max: 100 }).catch(() => null);
       if (!got) break; // it is in the archive no more
-      got.messages.forEach((m) => this.#old(m, true));
+      got.messages.forEach((m) => this.#old(m));
       done = got.complete;
     }
-    if (!done) await this.#beginAnew(Boolean(known));
+    if (!done) await this.#beginAnew();
+    this.#fresh = false;
     const { open } = this;
     if (open) await this.load(open);
     this.emit('changed');
   }
 
   // beginAnew takes the newest alone, and leaves a gap before them, which is read when it is looked at.
-  async #beginAnew(counts) {
+  async #beginAnew() {
     for (const talk of this.all.values()) {
       Object.assign(talk, { messages: talk.messages.filter((m) => m.fate === 'waits' || m.fate === 'sending'), loaded: false, complete: false });
     }
     const got = await this.#archive.page({ max: 100 }).catch(() => ({ messages: [] }));
-    got.messages.forEach((m) => this.#old(m, counts));
+    got.messages.forEach((m) => this.#old(m));
   }
 
   // load reads the end of a conversation, if it is not there yet; earlier() what comes before.
@@ -85,7 +88,7 @@ export class Talks extends Emitter {
     if (talk.loaded || talk.busy || !this.#stream.online) return;
     await this.#page(talk, {}, (messages) => {
       const newer = talk.messages.filter((m) => !messages.some((o) => same(o, m)));
-      talk.messages = [...messages, ...newer];
+      talk.messages = [...messages.map((m) => talk.messages.find((o) => same(o, m)) ?? m), ...newer];
       talk.loaded = true;
     });
   }
@@ -141,12 +144,12 @@ export class Talks extends Emitter {
   }
 
   // old takes one from the archive.
-  #old(m, counts) {
+  #old(m) {
     this.#seen(m.archived);
     const mine = m.from === this.#stream.own && m.to !== m.from;
     const talk = this.of(mine ? m.to : m.from);
     if (m.receiptFor && !mine) this.#delivered(talk, m.receiptFor);
-    if (m.body && m.type !== 'groupchat' && m.type !== 'error') this.#add(talk, { ...m, mine, fate: 'sent' }, counts && !mine);
+    if (m.body && m.type !== 'groupchat' && m.type !== 'error') this.#add(talk, { ...m, mine, fate: 'sent' }, !mine && m.at > this.#since);
   }
 
   #add(talk, m, counts) {
@@ -154,11 +157,18 @@ export class Talks extends Emitter {
     if (known) {
       known.archived ||= m.archived;
       if (known.fate === 'sending') known.fate = 'sent';
+      if (counts && !known.counted) this.#count(talk, known);
       return;
     }
     talk.messages.push(m);
     if (talk.messages.length > MOST) Object.assign(talk, { messages: talk.messages.slice(-MOST / 2), complete: false });
-    if (!counts || m.at <= new Date(this.#read[talk.address] ?? 0)) return;
+    if (counts) this.#count(talk, m);
+  }
+
+  // count counts a message as unread, if it is.
+  #count(talk, m) {
+    m.counted = true;
+    if (m.at <= new Date(this.#read[talk.address] ?? 0)) return;
     if (this.open === talk.address && document.hasFocus()) this.#noteRead(talk, m.at);
     else talk.unread += 1;
     this.emit('heard', talk.address, m);
