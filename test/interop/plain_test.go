@@ -231,3 +231,62 @@ func TestPlainDevice(t *testing.T) {
 	}
 	a.See(t, "#signin-note", "This device was signed out.")
 }
+
+// audited looks at what the page shows in both colour schemes and at three widths.
+func audited(t *testing.T, p *Plain, state string) {
+	t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []string{"1280", "390", "320"} {
+			p.Do(t, "look", "width", width, "height", "800", "scheme", scheme)
+			if wrong := p.Do(t, "audit"); wrong != "" {
+				t.Errorf("%s, %s, %s wide:\n%s", state, scheme, width, wrong)
+			}
+		}
+	}
+	p.Do(t, "look", "width", "1280", "height", "800")
+}
+
+// TestPlainForEverybody looks for what keeps people from using the page, and uses it by the keyboard alone.
+func TestPlainForEverybody(t *testing.T) {
+	t.Parallel()
+	matrix(t, "the page has names, labels, contrast and room in each state, and works by the keyboard")
+	s := start(t, nil)
+	silence := Speak(t, aliceSays).File
+	a, b := NewPlain(t, s, user(alice, ""), silence), NewPlain(t, s, user(bob, ""), silence)
+	audited(t, a, "signed out")
+	a.Do(t, "keys", "text", s.Address(alice))
+	a.Do(t, "key", "key", "Tab")
+	a.Do(t, "keys", "text", user(alice, "").Password)
+	a.Do(t, "key", "key", "Enter")
+	a.Connected(t)
+	b.Register(t)
+	audited(t, a, "nobody there yet")
+	a.Address(t, s.Address(bob))
+	audited(t, a, "an address entered")
+	a.Do(t, "key", "key", "Enter") // opens the conversation, where the message is the focus
+	a.See(t, "#talk-name", "bob")
+	a.Do(t, "keys", "text", "hello")
+	a.Do(t, "key", "key", "Enter")
+	a.See(t, "#messages .mine", "Sent")
+	audited(t, a, "a conversation")
+	a.Click(t, "Call")
+	b.AwaitRinging(t)
+	audited(t, b, "it rings")
+	b.Do(t, "focus", "name", "Answer")
+	b.Do(t, "key", "key", "Enter")
+	a.AwaitTalking(t)
+	b.AwaitTalking(t)
+	a.Click(t, "Keypad")
+	audited(t, a, "a call")
+	// The button that had the focus is gone; a key pressed once more must not hang up.
+	if got := b.Do(t, "focused"); got != "Call from "+s.Address(alice) {
+		t.Errorf("after the call was answered, the focus is on %q", got)
+	}
+	a.HangUp(t)
+	audited(t, a, "a call that was")
+	a.Click(t, "Contact")
+	audited(t, a, "a contact")
+	a.Do(t, "key", "key", "Escape")
+	a.Do(t, "click", "name", "alice, Available: your presence and settings")
+	audited(t, a, "one's own presence")
+}

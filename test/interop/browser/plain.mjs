@@ -20,7 +20,7 @@ const browser = await chromium.launch({
 });
 const context = await browser.newContext({ ignoreHTTPSErrors: true, permissions: ['microphone', 'camera'] });
 context.setDefaultTimeout(25000);
-await context.addInitScript(readFileSync(join(here, 'hear.js'), 'utf8'));
+for (const script of ['hear.js', 'audit.js']) await context.addInitScript(readFileSync(join(here, script), 'utf8'));
 const page = await context.newPage();
 page.on('console', (m) => {
   console.error('console', m.type(), m.text());
@@ -38,6 +38,8 @@ const person = {
   fill: ({ label, text }) => page.getByLabel(label, { exact: true }).fill(text),
   type: ({ label, text }) => page.getByLabel(label, { exact: true }).pressSequentially(text),
   check: ({ label }) => page.getByLabel(label, { exact: true }).check(),
+  keys: ({ text }) => page.keyboard.type(text),
+  focus: (what) => find(what).focus(),
   key: ({ key }) => page.keyboard.press(key),
   see: ({ text, within = 'body' }) => page.locator(within).filter({ hasText: text, visible: true }).first().waitFor(),
   gone: ({ text, within = 'body' }) => page.locator(within).filter({ hasText: text, visible: true }).first().waitFor({ state: 'hidden' }),
@@ -56,9 +58,10 @@ const person = {
     return String(seen.length);
   }),
   look: async ({ width, height, scheme = 'light' }) => {
-    await page.emulateMedia({ colorScheme: scheme });
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
     await page.setViewportSize({ width: Number(width), height: Number(height) });
   },
+  audit: () => page.evaluate(() => window.audit()),
   shot: ({ file }) => page.screenshot({ path: file }),
 };
 

@@ -15,7 +15,7 @@ export class Archive extends Emitter {
   }
 
   // page gives { messages, complete }: the last that come before an id of the archive, or the first after one.
-  async page({ with: other, before, after, max = 40 }) {
+  async page({ with: other, before, after, max = 100 }) {
     const id = `page-${this.#count += 1}`;
     const list = [];
     this.#asked.set(id, list);

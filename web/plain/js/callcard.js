@@ -37,7 +37,7 @@ export class CallCard {
     this.preview.muted = true;
     this.video.srcObject = this.#call.remote;
     this.#keys = keypad((key) => { keyTone(key); this.#call.press(key); });
-    this.element = make('section', { class: 'call', 'aria-label': `${outgoing ? 'Call to' : 'Call from'} ${address}` },
+    this.element = make('section', { class: 'call', tabindex: -1, 'aria-label': `${outgoing ? 'Call to' : 'Call from'} ${address}` },
       make('div', { class: 'pictures' }, this.video, this.preview),
       make('div', { class: 'row' }, avatar(address, known),
         make('div', { class: 'who' }, this.title, make('p', { class: 'quiet' }, [name, address].filter((x) => x && x !== known).join(' · ')),
@@ -77,7 +77,8 @@ export class CallCard {
       if (pressed !== undefined) b.setAttribute('aria-pressed', String(pressed));
       return b;
     }));
-    if (focused) (this.controls.querySelector(`[data-does="${focused}"]`) ?? this.controls.querySelector('button'))?.focus();
+    // Where its button is gone the focus is on the call, so that a key pressed twice does not hang up.
+    if (focused) (this.controls.querySelector(`[data-does="${focused}"]`) ?? this.element).focus();
   }
 
   #wanted() {

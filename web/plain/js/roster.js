@@ -5,6 +5,7 @@ import { bare, local } from './address.js';
 import { NS, text } from './stanza.js';
 
 const SHOWS = { '': 'Available', chat: 'Available', away: 'Away', xa: 'Away for long', dnd: 'Do not disturb' };
+const DEVICES = 64; // of one address
 const MANY = 5000; // contacts, and strangers that ask
 
 // Roster tells: changed(address), or changed() of all; asked(address) when somebody wants to be let see.
@@ -72,11 +73,10 @@ export class Roster extends Emitter {
 
   #seen(address, resource, type, el) {
     const all = this.#here.get(address) ?? new Map();
-    if (type === '' && all.size < 64) {
+    all.delete(resource); // so that the newest is the last
+    if (type === '' && all.size < DEVICES) {
       all.set(resource, { show: text(el, 'show'), status: text(el, 'status'), priority: Number(text(el, 'priority')) || 0 });
-    } else if (resource) {
-      all.delete(resource);
-    } else {
+    } else if (!resource) {
       all.clear();
     }
     if (all.size && this.#here.size < MANY) this.#here.set(address, all);
@@ -91,7 +91,7 @@ export class Roster extends Emitter {
 
   // presence is how a contact is now: { kind: 'online', 'away', 'dnd', 'offline' or 'unknown', words }.
   presence(address) {
-    const best = [...this.#here.get(address)?.values() ?? []].sort((a, b) => b.priority - a.priority)[0];
+    const best = [...this.#here.get(address)?.values() ?? []].reverse().sort((a, b) => b.priority - a.priority)[0];
     if (!this.#stream.online && this.contacts.has(address)) return { kind: 'unknown', words: '' };
     if (best) return { kind: kind(best.show), words: best.status || SHOWS[best.show] || 'Available' };
     if (this.sees(address)) return { kind: 'offline', words: 'Offline' };

@@ -87,7 +87,8 @@ export class Talks extends Emitter {
     const talk = this.of(address);
     if (talk.loaded || talk.busy || !this.#stream.online) return;
     await this.#page(talk, {}, (messages) => {
-      const newer = talk.messages.filter((m) => !messages.some((o) => same(o, m)));
+      const since = messages[0]?.at ?? new Date(0); // what is older comes with the page before it
+      const newer = talk.messages.filter((m) => !messages.some((o) => same(o, m)) && !(m.archived && m.at < since));
       talk.messages = [...messages.map((m) => talk.messages.find((o) => same(o, m)) ?? m), ...newer];
       talk.loaded = true;
     });
@@ -97,7 +98,9 @@ export class Talks extends Emitter {
     const talk = this.of(address);
     const first = talk.messages.find((m) => m.archived);
     if (talk.complete || talk.busy || !first) return;
-    await this.#page(talk, { before: first.archived }, (messages) => { talk.messages = [...messages, ...talk.messages]; });
+    await this.#page(talk, { before: first.archived }, (messages) => {
+      talk.messages = [...messages.filter((m) => !talk.messages.some((o) => same(o, m))), ...talk.messages];
+    });
   }
 
   async #page(talk, where, take) {
