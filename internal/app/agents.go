@@ -41,7 +41,7 @@ func (a *App) anchor() (func() b2bua.Media, error) {
 		}
 		return relay.New(relay.Config{
 			Ports: a.ports, Identity: identity, Hide: calls.Anchor == config.AnchorAlways,
-			Encryption: encryption(calls.Encryption), Log: a.log,
+			Encryption: encryption(calls.Encryption), Silence: a.current.Load().Media.Silence, Log: a.log,
 		}).Anchor()
 	}, nil
 }

@@ -188,6 +188,7 @@ type Media struct {
 	Address       netip.Addr // zero: one that SIP listens on
 	PublicAddress netip.Addr // zero: sip.public_address
 	Ports         PortRange
+	Silence       time.Duration
 }
 
 // TURN gives clients behind NATs an address here, beside those of Media.
@@ -372,7 +373,7 @@ func Default() Config {
 			MaxBreadth:  60,
 			Drain:       30 * time.Second,
 		},
-		Media: Media{Ports: PortRange{30000, 39999}},
+		Media: Media{Ports: PortRange{30000, 39999}, Silence: 2 * time.Minute},
 		TURN: TURN{
 			Enabled:     Auto,
 			UDP:         []string{":3478"},

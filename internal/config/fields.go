@@ -246,6 +246,8 @@ func (c *Config) mediaSection() section {
 			"What session descriptions show instead, behind a 1:1 NAT; empty: sip.public_address.", ""},
 		{"ports", ports(&m.Ports), onRestart,
 			"The UDP ports for RTP and RTCP: two for each stream of a call that passes through the server.", "rfc3550#11"},
+		{"silence", duration(&m.Silence, 0, 24*time.Hour), onReload,
+			"A call is ended when one of its phones, not on hold, has sent neither RTP nor RTCP through the server for this long; 0: never.", ""},
 	}}
 }
 

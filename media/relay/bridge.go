@@ -53,6 +53,8 @@ func (m meeting) meet(medium int, fe, te *end) error {
 		te.out.SetRate(c.Rate)
 		break
 	}
+	te.show(m.to, offer, answer, m.a.r.c.VideoRate)
+	fe.show(m.from, answer, offer, m.a.r.c.VideoRate)
 	there, reverse := &way{}, &way{}
 	s := m.a.streams[medium]
 	if m.bridged {
@@ -172,12 +174,17 @@ func (a *Anchor) dressOffer(d *sdp.Description, to int, host netip.Addr, form sd
 	var mids []string
 	for i, m := range d.Media {
 		if m.Port == 0 {
+			if form == sdp.DTLS { // a line that is refused keeps its name (rfc8829#5.2.2)
+				m.Proto = form.Profile()
+				m.Add("mid", t.mid(i))
+			}
 			continue
 		}
 		s := a.streams[i]
 		e := s.heldBy(to)
 		s.offered[to] = t.offer(i, m)
 		m.Proto = t.profile(i, form)
+		feedback(m, form, nil)
 		switch p := e.port.Load(); {
 		case p.rtc != nil:
 			mids = append(mids, t.mid(i))
@@ -201,8 +208,12 @@ func (a *Anchor) dressAnswer(d *sdp.Description, to int, host netip.Addr, offer 
 			m.Proto = offer.Media[i].Proto
 		}
 		if m.Port == 0 {
+			if t.secure() {
+				m.Add("mid", t.mid(i))
+			}
 			continue
 		}
+		feedback(m, offer.Media[i].Form(), offer.Media[i])
 		e := a.streams[i].heldBy(to)
 		p := e.port.Load()
 		if p.rtc == nil {

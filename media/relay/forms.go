@@ -2,6 +2,7 @@ package relay
 
 import (
 	"net/netip"
+	"strings"
 
 	"parley/sdp"
 )
@@ -122,14 +123,16 @@ func (a *Anchor) lowers(from, to *leg) bool {
 	return false
 }
 
-// carries says whether a medium can be relayed. What is bridged is RTP; the rest passes between plain ends.
-func (a *Anchor) carries(m *sdp.Media, bridged bool) (bool, error) {
+// carries says whether a medium can be relayed. Between ends of one form all passes that goes by UDP; what is bridged
+// is sound and pictures, between phones also what else is RTP (rfc4573: H.224).
+func (a *Anchor) carries(m *sdp.Media, bridged bool, from, to *leg) (bool, error) {
 	form := m.Form()
 	if !bridged {
-		return form == sdp.Plain || form == sdp.SDES || form == sdp.Opportunistic, nil
+		return form == sdp.Plain || form == sdp.SDES || form == sdp.Opportunistic || raw(m) && !a.insists(from) && !a.insists(to), nil
 	}
+	media := m.Kind == "audio" || m.Kind == "video"
 	switch {
-	case m.Kind != "audio" || form == sdp.Other:
+	case form == sdp.Other, !media && (from.secure() || to.secure()):
 		return false, nil
 	case form == sdp.SDES && len(usable(m)) == 0:
 		return false, ErrForm
@@ -140,4 +143,9 @@ func (a *Anchor) carries(m *sdp.Media, bridged bool) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// raw says that a medium is datagrams of another kind than RTP: fax (rfc3362), and who may speak (rfc8856#3).
+func raw(m *sdp.Media) bool {
+	return strings.EqualFold(m.Proto, "udptl") || strings.EqualFold(m.Proto, "UDP/BFCP")
 }

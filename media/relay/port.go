@@ -20,7 +20,10 @@ type port struct {
 	rtc       *webrtc.Transport // what stands in the latches' place at an end that speaks WebRTC
 	sdes      *sdes             // nil where nothing is encrypted by us
 	ends      atomic.Pointer[[]*end]
-	leg       int // the one that media is expected from; -1: none yet
+	raw       atomic.Bool  // what comes is no RTP
+	heard     atomic.Int64 // when the peer was heard last
+	expected  time.Time    // when it last said what it does
+	leg       int          // the one that media is expected from; -1: none yet
 	log       *slog.Logger
 }
 
@@ -65,6 +68,7 @@ func (p *port) expect(leg int, media, control netip.AddrPort, peer netip.Addr, n
 		p.rtcp.Forget()
 		p.leg = leg
 	}
+	p.expected = now
 	p.rtp.Expect(media, peer, now)
 	p.rtcp.Expect(control, peer, now)
 }
@@ -76,6 +80,10 @@ func (p *port) readRTP() {
 	p.read(p.pair.RTP, func(b []byte, from netip.AddrPort) {
 		now := time.Now()
 		switch {
+		case p.raw.Load():
+			if p.rtp.Take(from, now) {
+				p.tookAsItIs(b)
+			}
 		case rtp.IsRTP(b):
 			if b, ok := p.openRTP(b, from, &s, now); ok && p.rtp.Take(from, now) {
 				p.tookRTP(b, &s, now)
@@ -137,6 +145,7 @@ func (p *port) openRTCP(b []byte, s *scratch, now time.Time) ([]byte, bool) {
 // tookRTP hands a packet of the peer's to the medium that it belongs to: on a port of several, that which has
 // its payload type (rfc9143#9.2).
 func (p *port) tookRTP(b []byte, s *scratch, now time.Time) {
+	p.heard.Store(now.UnixNano())
 	ends := *p.ends.Load()
 	for _, e := range ends {
 		if len(ends) > 1 && !e.carries(b) {
@@ -158,6 +167,7 @@ func (p *port) tookAsItIs(b []byte) {
 
 // tookRTCP has each medium take what is about it.
 func (p *port) tookRTCP(b []byte, s *scratch, mux bool) {
+	p.heard.Store(time.Now().UnixNano())
 	for _, e := range *p.ends.Load() {
 		s.out = e.passRTCP(b, s.out, mux)
 	}

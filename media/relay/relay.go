@@ -31,6 +31,7 @@ var (
 	ErrForm   = errors.New("relay: media of this form can't be relayed")
 	ErrMedia  = errors.New("relay: there is no media to relay")
 	ErrClosed = errors.New("relay: the call is over")
+	ErrSilent = errors.New("relay: an end that is not on hold has sent nothing for too long")
 	errLeg    = errors.New("relay: leg was not announced")
 )
 
@@ -48,6 +49,14 @@ type Config struct {
 	Hide bool
 	// Encryption is the policy for legs of different forms.
 	Encryption Encryption
+	// VideoRate is how many bits a second an end that wants to be told may send of pictures, if the other one asks for
+	// no less; default 2 million.
+	VideoRate uint64
+	// Silence is how long an end may send neither RTP nor RTCP, once the call is up and while it is not on hold; 0:
+	// as long as it likes.
+	Silence time.Duration
+	// LookEvery is how often ends are looked after; default a second.
+	LookEvery time.Duration
 	// SetUp and Consent: see webrtc.Config.
 	SetUp, Consent time.Duration
 	// Rand gives the random numbers of RTP; default math/rand/v2.
@@ -63,6 +72,12 @@ func New(c Config) *Relay {
 	if c.MaxMedia == 0 {
 		c.MaxMedia = 4
 	}
+	if c.LookEvery == 0 {
+		c.LookEvery = time.Second
+	}
+	if c.VideoRate == 0 {
+		c.VideoRate = 2_000_000
+	}
 	if c.Rand == nil {
 		c.Rand = rand.Uint32
 	}
@@ -75,8 +90,10 @@ func New(c Config) *Relay {
 // Anchor is one call's media, as a back-to-back user agent wants it. Leg 0 is the caller; all
 // others are who is called, of whom one will answer, and share the ports towards them.
 type Anchor struct {
-	r    *Relay
-	lost chan error
+	r     *Relay
+	lost  chan error
+	asked chan int // legs that are to be asked for a full picture
+	done  chan struct{}
 
 	// CNAMEs towards the caller and towards those who are called: sound and picture of one end share one.
 	cnames [2]string
@@ -85,6 +102,8 @@ type Anchor struct {
 	legs    map[int]*leg
 	streams map[int]*stream // by index of the medium
 	told    int             // counts what legs were told
+	since   time.Time       // when the call was answered; zero before
+	watched bool
 	closed  bool
 	running sync.WaitGroup
 }
@@ -92,7 +111,7 @@ type Anchor struct {
 // Anchor makes the anchor of a call. No port is open before it has an offer.
 func (r *Relay) Anchor() *Anchor {
 	return &Anchor{
-		r: r, lost: make(chan error, 1), legs: map[int]*leg{}, streams: map[int]*stream{},
+		r: r, lost: make(chan error, 1), asked: make(chan int, 4), done: make(chan struct{}), legs: map[int]*leg{}, streams: map[int]*stream{},
 		cnames: [2]string{rtp.CNAME(r.c.Rand), rtp.CNAME(r.c.Rand)},
 	}
 }
@@ -151,7 +170,7 @@ func (a *Anchor) Offer(_ context.Context, from, to int, body string) (string, er
 		return "", ErrForm
 	}
 	host := a.host(t)
-	n, err := a.redirect(d, f, bridged, host, func(i int) (*end, error) { return a.end(i, to, host, bridged, form) })
+	n, err := a.redirect(d, f, t, bridged, host, func(i int) (*end, error) { return a.end(i, f.said.Media[i], to, host, bridged, form) })
 	if err == nil && n == 0 {
 		err = ErrMedia
 	}
@@ -192,12 +211,12 @@ func (a *Anchor) Answer(_ context.Context, from, to int, body string) (string, e
 	host := a.host(t)
 	a.bundle(from)
 	m := meeting{a: a, from: from, to: to, bridged: bridged, now: time.Now(), in: d}
-	_, err = a.redirect(d, f, bridged, host, func(i int) (*end, error) {
+	_, err = a.redirect(d, f, t, bridged, host, func(i int) (*end, error) {
 		fe := answered[i]
 		if fe == nil || i >= len(offer.Media) || offer.Media[i].Port == 0 {
 			return nil, nil // it was not offered
 		}
-		te, err := a.end(i, to, host, bridged, form)
+		te, err := a.end(i, offer.Media[i], to, host, bridged, form)
 		if err != nil {
 			return nil, err
 		}
@@ -207,6 +226,7 @@ func (a *Anchor) Answer(_ context.Context, from, to int, body string) (string, e
 		return "", err
 	}
 	a.unrefused(d)
+	a.watch()
 	if bridged {
 		a.dressAnswer(d, to, host, offer)
 	}
@@ -243,7 +263,7 @@ func (a *Anchor) read(from, to int, body string, offer bool) (*sdp.Description, 
 // redirect gives every medium of a description the ports of the end that place finds; a nil end
 // refuses it. It gives the number of those that are relayed.
 func (a *Anchor) redirect(
-	d *sdp.Description, from *leg, bridged bool, host netip.Addr, place func(int) (*end, error),
+	d *sdp.Description, from, to *leg, bridged bool, host netip.Addr, place func(int) (*end, error),
 ) (relayed int, err error) {
 	d.DropICE()
 	d.DropBundle()
@@ -255,7 +275,7 @@ func (a *Anchor) redirect(
 			return 0, 0
 		}
 		var ok bool
-		if ok, err = a.carries(from.said.Media[i], bridged); err != nil || !ok {
+		if ok, err = a.carries(from.said.Media[i], bridged, from, to); err != nil || !ok {
 			return 0, 0
 		}
 		var e *end
@@ -293,7 +313,7 @@ func (a *Anchor) unrefused(d *sdp.Description) {
 }
 
 // end finds or opens the end of a medium towards a leg.
-func (a *Anchor) end(medium, to int, host netip.Addr, bridged bool, form sdp.Form) (*end, error) {
+func (a *Anchor) end(medium int, what *sdp.Media, to int, host netip.Addr, bridged bool, form sdp.Form) (*end, error) {
 	s := a.streams[medium]
 	if s == nil {
 		s = &stream{ends: map[side]*end{}, offered: map[int][]match{}}
@@ -310,10 +330,11 @@ func (a *Anchor) end(medium, to int, host netip.Addr, bridged bool, form sdp.For
 		if err != nil {
 			return nil, err
 		}
-		e = &end{users: map[int]int{}, out: rtp.NewCarrier(a.r.c.Rand, a.cnames[min(to, 1)])}
+		e = &end{users: map[int]int{}, out: rtp.NewCarrier(a.r.c.Rand, a.cnames[min(to, 1)]), onRefresh: a.ask}
 		p.enter(e)
 		s.ends[k] = e
 	}
+	e.port.Load().raw.Store(raw(what)) // a call may turn into a fax
 	a.told++
 	e.users[to] = a.told
 	return e, nil
@@ -356,6 +377,9 @@ func (a *Anchor) Drop(index int) {
 // Close gives all ports back, and waits until nothing runs any more.
 func (a *Anchor) Close() {
 	a.mu.Lock()
+	if !a.closed {
+		close(a.done)
+	}
 	a.closed = true
 	for _, s := range a.streams {
 		for _, e := range s.ends {

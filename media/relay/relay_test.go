@@ -374,7 +374,7 @@ func TestRefuses(t *testing.T) {
 		want error
 	}{
 		"DTLS without ICE": {head + "m=audio 9 UDP/TLS/RTP/SAVPF 8\r\n", ErrForm},
-		"fax":              {head + "m=image 4000 udptl t38\r\n", ErrMedia},
+		"BFCP over TCP":    {head + "m=application 4000 TCP/BFCP *\r\n", ErrMedia},
 		"refused":          {head + "m=audio 0 RTP/AVP 8\r\n", ErrMedia},
 		"garbage":          {"hello", sdp.ErrSyntax},
 	} {
@@ -384,7 +384,7 @@ func TestRefuses(t *testing.T) {
 		if _, err := a.Offer(context.Background(), 0, 1, test.body); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
-		if _, err := a.Answer(context.Background(), 1, 0, test.body); err == nil && name != "fax" && name != "refused" {
+		if _, err := a.Answer(context.Background(), 1, 0, test.body); err == nil && name != "BFCP over TCP" && name != "refused" {
 			t.Errorf("%s was taken as an answer", name)
 		}
 		a.Close()
@@ -404,7 +404,7 @@ func TestMediaOfOtherKinds(t *testing.T) {
 	a.Leg(1, "bob", netip.MustParseAddr("127.0.0.1"), "")
 	head := "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=ice-ufrag:x\r\n"
 	body, err := a.Offer(ctx, 0, 1, head+"m=audio 1000 RTP/SAVP 8\r\na=crypto:1 AES inline:key\r\nm=video 2000 RTP/AVP 99\r\n"+
-		"m=application 3000 UDP/BFCP *\r\nm=video 4000 RTP/AVP 99\r\n")
+		"m=application 3000 TCP/BFCP *\r\nm=video 4000 RTP/AVP 99\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -421,7 +421,7 @@ func TestMediaOfOtherKinds(t *testing.T) {
 		t.Errorf("offered\n%s", body)
 	}
 	answer, err := a.Answer(ctx, 1, 0, strings.Replace(head, "o=-", "o=bob", 1)+"m=audio 5000 RTP/SAVP 8\r\nm=video 0 RTP/AVP 99\r\n"+
-		"m=application 0 UDP/BFCP *\r\nm=video 7000 RTP/AVP 99\r\n")
+		"m=application 0 TCP/BFCP *\r\nm=video 7000 RTP/AVP 99\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -84,10 +85,17 @@ type way struct {
 
 // end is one medium towards one side of the call. What is not atomic belongs to the anchor's lock.
 type end struct {
-	port  atomic.Pointer[port] // media that are bundled share one
-	out   *rtp.Carrier         // what is sent from here, if the media is bridged
-	way   atomic.Pointer[way]  // where its media goes; nil: nowhere
-	users map[int]int          // legs that know of it, and when they were told
+	port atomic.Pointer[port] // media that are bundled share one
+	out  *rtp.Carrier         // what is sent from here, if the media is bridged
+	way  atomic.Pointer[way]  // where its media goes; nil: nowhere
+	// Of pictures: its peer, what was asked of that and when, and which source it sends.
+	picture   atomic.Pointer[picture]
+	asked     atomic.Int64
+	requests  atomic.Uint32
+	source    atomic.Uint64
+	onRefresh func(leg int)
+
+	users map[int]int // legs that know of it, and when they were told
 }
 
 // pass hands a packet that came to an end to the other one; spent is a buffer to be used again.
@@ -110,7 +118,20 @@ func (e *end) pass(b, spent []byte, now time.Time) []byte {
 	}
 	out[1] = out[1]&0x80 | payload
 	w.to.port.Load().sendRTP(out)
+	if p := w.to.picture.Load(); p != nil {
+		if p.cache != nil {
+			p.cache.Keep(out)
+		}
+		e.began(b, now)
+	}
 	return out
+}
+
+// began asks for a full picture when another source begins to send.
+func (e *end) began(b []byte, now time.Time) {
+	if source := 1<<32 | uint64(binary.BigEndian.Uint32(b[8:])); e.source.Swap(source) != source {
+		e.refresh(now)
+	}
 }
 
 // passRTCP does the same with RTCP. With rtcp-mux (rfc5761) it came to the port of RTP, and goes on by that.
@@ -128,6 +149,7 @@ func (e *end) passRTCP(b, spent []byte, mux bool) []byte {
 		}
 		return spent
 	}
+	e.heard(b, time.Now())
 	out, ok := w.to.out.RTCP(spent[:0], b, e.out)
 	if !ok {
 		return spent

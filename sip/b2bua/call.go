@@ -179,6 +179,8 @@ func (c *Call) run() {
 			c.lostFlow(c.winner)
 		case err := <-c.lostMedia():
 			c.guard(func() { c.endWithout(err) })
+		case leg := <-c.asked():
+			c.guard(func() { c.refresh(leg) })
 		case <-c.abandoned:
 			c.guard(func() { c.finish(End{By: Server, Err: ErrClosed}) })
 			return

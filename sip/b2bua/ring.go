@@ -228,6 +228,9 @@ func (c *Call) answerBody(l *leg, resp *sip.Message) (string, error) {
 // established begins what is there for calls that are up.
 func (c *Call) established(l *leg) {
 	l.watch = l.flow.Done()
+	if m, ok := c.inv.Media.(Watcher); ok {
+		m.Established()
+	}
 	c.after("duration", cmp.Or(c.inv.MaxDuration, c.b.c.MaxDuration), func() {
 		c.finish(End{By: Server, Reason: `SIP;cause=200;text="The longest time of a call is up"`})
 	})

@@ -49,6 +49,9 @@ func (c *Call) request(l *leg, in *dialog.Incoming) {
 		c.tooEarly(in)
 		return
 	}
+	if c.refreshed(l, in) {
+		return
+	}
 	switch req.Method() {
 	case sip.INVITE, sip.UPDATE:
 		c.moved(l, in)
