@@ -47,7 +47,7 @@ func Waits(st *xmpp.Stanza) bool {
 // passing are the namespaces of what says nothing once its moment is over, or only goes with something else.
 func passing(space string) bool {
 	switch space {
-	case "http://jabber.org/protocol/chatstates", "urn:xmpp:receipts", "urn:xmpp:chat-markers:0", NS, "urn:xmpp:sid:0", "urn:xmpp:carbons:2", "urn:xmpp:delay",
+	case "http://jabber.org/protocol/chatstates", NS, "urn:xmpp:sid:0", "urn:xmpp:carbons:2", "urn:xmpp:delay",
 		"http://jabber.org/protocol/nick", "jabber:x:event":
 		return true
 	}

@@ -189,11 +189,9 @@ func TestWhatStandsForABodyThatAppsDoNotShow(t *testing.T) {
 	}
 }
 
-func TestWordsAreNotKept(t *testing.T) {
+func TestTypingIsNotKept(t *testing.T) {
 	t.Parallel()
-	for _, l := range []Letter{
-		{State: "composing"}, {State: "paused"}, {Notice: Notice{Delivered, "1"}}, {Notice: Notice{Displayed, "1"}},
-	} {
+	for _, l := range []Letter{{State: "composing"}, {State: "paused"}} {
 		st, err := l.Stanza(at("a@example.org/r"), at("b@example.org"))
 		if err != nil {
 			t.Fatal(err)
