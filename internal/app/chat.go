@@ -17,7 +17,7 @@ import (
 	"parley/internal/feature/carbons"
 	"parley/internal/feature/delivery"
 	"parley/internal/feature/disco"
-	"parley/internal/feature/echo"
+	"parley/internal/feature/echo/contact"
 	"parley/internal/feature/location"
 	"parley/internal/feature/offline"
 	"parley/internal/feature/presence"
@@ -139,7 +139,7 @@ func (a *App) chatServices(others ...[]im.Service) (services []im.Service, caps 
 
 // chatEntity finds the contacts that the server itself plays.
 func chatEntity(cfg config.Config) func(bare jid.JID) (reply func(*xmpp.Stanza) []*xmpp.Stanza, ok bool) {
-	return echo.Chat{Name: echoName(cfg), Features: calls.Features()}.Entity
+	return contact.Contact{Name: echoName(cfg), Features: calls.Features()}.Entity
 }
 
 // chatItems are what is found at a domain besides its accounts.

@@ -104,6 +104,30 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// Only the bridge turns one protocol into the other; the app joins everything.
+func TestOnlyTheBridgeKnowsBothProtocols(t *testing.T) {
+	t.Parallel()
+	both := 0
+	for _, p := range list(t, "./...") {
+		room := strings.TrimPrefix(p.ImportPath, "parley/")
+		speaks := func(protocol string) bool {
+			return slices.ContainsFunc(p.Imports, func(name string) bool {
+				return within(strings.TrimPrefix(name, "parley/"), []string{protocol, protocol + "/"})
+			})
+		}
+		if !speaks("sip") || !speaks("xmpp") || within(room, []string{"internal/app", "test/"}) {
+			continue
+		}
+		both++
+		if !within(room, []string{"internal/bridge", "internal/bridge/"}) {
+			t.Errorf("%s imports both sip and xmpp", room)
+		}
+	}
+	if both == 0 {
+		t.Error("no room knows both protocols: the search is broken")
+	}
+}
+
 func allowed(room string) (may []string, known bool) {
 	for _, r := range rules {
 		if within(room, []string{r.room}) {

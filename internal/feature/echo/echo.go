@@ -1,7 +1,7 @@
-// Package echo is the echo service: an address that answers a call and plays one's voice back, and sends
-// back what one writes to it, so that anyone can try a phone or an app without another person. To SIP it is a user agent
-// inside the process (RFC 3261) with plain RTP (RFC 3550) of its own; since it sends back what it hears it takes any
-// codec without being able to decode it. To XMPP it is a contact (RFC 6121).
+// Package echo is the echo service: an address that answers a call and plays one's voice back, and, as the contact in
+// the folder below, sends back what one writes to it, so that anyone can try a phone or an app without another person.
+// To SIP it is a user agent inside the process (RFC 3261) with plain RTP (RFC 3550) of its own; since it sends back what
+// it hears it takes any codec without being able to decode it.
 package echo
 
 import (

@@ -1,4 +1,4 @@
-package echo
+package contact
 
 import (
 	"testing"
@@ -22,18 +22,18 @@ func FuzzReply(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	chat := Chat{Name: "echo", ID: func() string { return "e" }}
+	echo := Contact{Name: "echo", ID: func() string { return "e" }}
 	f.Fuzz(func(t *testing.T, text string) {
 		st, err := xmpp.Parse(text)
 		if err != nil || st.From().IsZero() || st.To().Bare() != (jid.JID{Local: "echo", Domain: "b.example"}) {
 			return // it comes to nobody, or to somebody else
 		}
-		for _, a := range chat.reply(st) {
+		for _, a := range echo.reply(st) {
 			if again, err := xmpp.Parse(a.Text()); err != nil || again.To().Bare() != st.From().Bare() {
 				t.Fatalf("%s is answered with %s, %v", text, a.Text(), err)
 			}
 			to, from := st.To().Bare(), a.From()
-			if back := chat.reply(a.Edit(xmpp.Edit{To: &to, From: &from})); len(back) > 0 {
+			if back := echo.reply(a.Edit(xmpp.Edit{To: &to, From: &from})); len(back) > 0 {
 				t.Fatalf("%s is answered with %s, and that with %s", text, a.Text(), back[0].Text())
 			}
 		}

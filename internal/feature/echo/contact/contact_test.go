@@ -1,4 +1,4 @@
-package echo
+package contact
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ func talk(t *testing.T, text string) (out []string) {
 		t.Fatalf("%s: %v", text, err)
 	}
 	n := 0
-	reply, ok := Chat{Name: "echo", ID: func() string { n++; return fmt.Sprint("e", n) }}.Entity(st.To().Bare())
+	reply, ok := Contact{Name: "echo", ID: func() string { n++; return fmt.Sprint("e", n) }}.Entity(st.To().Bare())
 	if !ok {
 		t.Fatalf("%s is not the service", st.To())
 	}
@@ -31,7 +31,7 @@ func talk(t *testing.T, text string) (out []string) {
 func TestWhatIsWrittenToTheEchoComesBack(t *testing.T) {
 	t.Parallel()
 	const from, to = "from='alice@a.example/x' to='echo@b.example'", "from='echo@b.example/echo' to='alice@a.example/x'"
-	caps := Chat{}.info().Caps(capsNode)
+	caps := Contact{}.info().Caps(capsNode)
 	for _, c := range []struct {
 		in   string
 		want []string
@@ -71,9 +71,9 @@ func TestWhatIsWrittenToTheEchoComesBack(t *testing.T) {
 		{"<iq from='alice@a.example/x' to='echo@b.example/echo' id='1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
 			[]string{"<iq " + to + " id='1' type='result'/>"}},
 		{"<iq " + from + " id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>",
-			[]string{"<iq from='echo@b.example' to='alice@a.example/x' id='1' type='result'>" + Chat{}.info().XML("") + "</iq>"}},
-		{"<iq " + from + " id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info' node='" + capsNode + "#" + Chat{}.info().Ver() + "'/></iq>",
-			[]string{"<iq from='echo@b.example' to='alice@a.example/x' id='1' type='result'>" + Chat{}.info().XML(capsNode+"#"+Chat{}.info().Ver()) + "</iq>"}},
+			[]string{"<iq from='echo@b.example' to='alice@a.example/x' id='1' type='result'>" + Contact{}.info().XML("") + "</iq>"}},
+		{"<iq " + from + " id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info' node='" + capsNode + "#" + Contact{}.info().Ver() + "'/></iq>",
+			[]string{"<iq from='echo@b.example' to='alice@a.example/x' id='1' type='result'>" + Contact{}.info().XML(capsNode+"#"+Contact{}.info().Ver()) + "</iq>"}},
 		{"<iq " + from + " id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>",
 			[]string{"<iq from='echo@b.example' to='alice@a.example/x' id='1' type='result'>" + disco.ItemsXML("", nil) + "</iq>"}},
 		{"<iq " + from + " id='1' type='get'><vCard xmlns='vcard-temp'/></iq>",
@@ -104,22 +104,22 @@ func TestWhatTheEchoCanNotBeAsked(t *testing.T) {
 func TestWhereTheEchoIs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		chat Chat
+		echo Contact
 		bare string
 		want bool
 	}{
-		{Chat{Name: "echo"}, "echo@b.example", true}, {Chat{Name: "echo"}, "bob@b.example", false},
-		{Chat{Name: "echo"}, "b.example", false}, {Chat{}, "b.example", false}, {Chat{}, "echo@b.example", false},
+		{Contact{Name: "echo"}, "echo@b.example", true}, {Contact{Name: "echo"}, "bob@b.example", false},
+		{Contact{Name: "echo"}, "b.example", false}, {Contact{}, "b.example", false}, {Contact{}, "echo@b.example", false},
 	} {
 		j, err := jid.Parse(c.bare)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := c.chat.Entity(j); ok != c.want {
-			t.Errorf("%q at %s: %v", c.chat.Name, c.bare, ok)
+		if _, ok := c.echo.Entity(j); ok != c.want {
+			t.Errorf("%q at %s: %v", c.echo.Name, c.bare, ok)
 		}
 	}
-	reply, _ := Chat{Name: "echo"}.Entity(jid.JID{Local: "echo", Domain: "b.example"})
+	reply, _ := Contact{Name: "echo"}.Entity(jid.JID{Local: "echo", Domain: "b.example"})
 	st, err := xmpp.Parse("<message from='a@a.example/x' to='echo@b.example'><body>a</body></message>")
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,5 @@
-package echo
+// Package contact is the echo service as XMPP apps see it: a contact (RFC 6121) that sends back what one writes to it.
+package contact
 
 import (
 	"crypto/rand"
@@ -22,9 +23,9 @@ const capsNode = "parley:echo"
 // resource is the one connected resource that the service seems to be.
 const resource = "echo"
 
-// Chat is the service as a contact of XMPP clients: it sends back what one writes to it (RFC 6121), and says that it
+// Contact is the service as a contact of XMPP clients: it sends back what one writes to it (RFC 6121), and says that it
 // has it if asked (XEP-0184). Whoever subscribes sees it available at once.
-type Chat struct {
+type Contact struct {
 	// Name is the local part of its address at each of our domains.
 	Name string
 	// Features are further ones that it has, by what others do for it.
@@ -34,7 +35,7 @@ type Chat struct {
 }
 
 // Entity says whether the service has the bare address, and how it answers the stanzas that it gets there.
-func (c Chat) Entity(bare jid.JID) (reply func(*xmpp.Stanza) []*xmpp.Stanza, ok bool) {
+func (c Contact) Entity(bare jid.JID) (reply func(*xmpp.Stanza) []*xmpp.Stanza, ok bool) {
 	if c.Name == "" || bare.Local != c.Name {
 		return nil, false
 	}
@@ -44,7 +45,7 @@ func (c Chat) Entity(bare jid.JID) (reply func(*xmpp.Stanza) []*xmpp.Stanza, ok 
 	return c.reply, true
 }
 
-func (c Chat) reply(st *xmpp.Stanza) []*xmpp.Stanza {
+func (c Contact) reply(st *xmpp.Stanza) []*xmpp.Stanza {
 	if st.IsError() || st.From().Local == c.Name { // it does not talk to its like
 		return nil
 	}
@@ -60,7 +61,7 @@ func (c Chat) reply(st *xmpp.Stanza) []*xmpp.Stanza {
 func self(st *xmpp.Stanza) jid.JID { return st.To().Bare().With(resource) }
 
 // message sends a text back to where it came from. What has waited somewhere is old talk.
-func (c Chat) message(st *xmpp.Stanza) (out []*xmpp.Stanza) {
+func (c Contact) message(st *xmpp.Stanza) (out []*xmpp.Stanza) {
 	_, delayed := st.Part(nsDelay, "delay")
 	_, text := st.Part(xmpp.NSClient, "body")
 	if delayed || !text || st.Type() == "groupchat" || st.Type() == "headline" {
@@ -94,7 +95,7 @@ func lang(e *xmpp.Element) string {
 }
 
 // presence lets everybody see it (rfc6121#3.1.3, rfc6121#4.3.2).
-func (c Chat) presence(st *xmpp.Stanza) []*xmpp.Stanza {
+func (c Contact) presence(st *xmpp.Stanza) []*xmpp.Stanza {
 	say := func(from, to jid.JID, typ, payload string) *xmpp.Stanza {
 		return xmpp.Must(xmpp.Presence, xmpp.Header{From: from, To: to, Type: typ}, payload)
 	}
@@ -110,7 +111,7 @@ func (c Chat) presence(st *xmpp.Stanza) []*xmpp.Stanza {
 	return nil
 }
 
-func (c Chat) info() disco.Info {
+func (c Contact) info() disco.Info {
 	return disco.Info{
 		Identities: []disco.Identity{{Category: "client", Type: "bot", Name: "Echo"}},
 		Features:   append([]string{disco.NSInfo, disco.NSItems, disco.NSCaps, nsReceipts, nsPing, nsCard}, c.Features...),
@@ -118,7 +119,7 @@ func (c Chat) info() disco.Info {
 }
 
 // iq answers what apps ask a contact.
-func (c Chat) iq(st *xmpp.Stanza) []*xmpp.Stanza {
+func (c Contact) iq(st *xmpp.Stanza) []*xmpp.Stanza {
 	p, ok := st.Payload()
 	if !ok {
 		return []*xmpp.Stanza{st.Fail(&xmpp.StanzaError{Condition: xmpp.BadRequest})}
@@ -130,7 +131,7 @@ func (c Chat) iq(st *xmpp.Stanza) []*xmpp.Stanza {
 	return []*xmpp.Stanza{st.Result(payload)}
 }
 
-func (c Chat) answer(question xmpp.Name, node string) (payload string, ok bool) {
+func (c Contact) answer(question xmpp.Name, node string) (payload string, ok bool) {
 	switch question {
 	case xmpp.Name{Space: nsPing, Local: "ping"}:
 		return "", true
