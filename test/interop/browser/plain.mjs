@@ -20,7 +20,8 @@ const browser = await chromium.launch({
 });
 const context = await browser.newContext({ ignoreHTTPSErrors: true, permissions: ['microphone', 'camera'] });
 context.setDefaultTimeout(25000);
-for (const script of ['hear.js', 'audit.js']) await context.addInitScript(readFileSync(join(here, script), 'utf8'));
+const scripts = ['ear.js', 'hear.js', 'audit.js'].map((name) => readFileSync(join(here, name), 'utf8'));
+await context.addInitScript(scripts.join('\n'));
 const page = await context.newPage();
 page.on('console', (m) => {
   console.error('console', m.type(), m.text());
@@ -52,7 +53,7 @@ const person = {
   close: ({ why }) => page.locator('#calls [data-state=ended]').filter({ hasText: why }).last().getByRole('button', { name: 'Close' }).click(),
   ready: () => page.locator('#app[data-phone=ready]').waitFor(),
   idle: () => page.locator('#calls [data-state]:not([data-state=ended])').waitFor({ state: 'detached' }),
-  forget: () => page.evaluate(() => window.heard.forget()),
+  forget: () => page.evaluate(() => window.heard.begin()),
   pictures: () => page.evaluate(async () => {
     const seen = [...document.querySelectorAll('#calls video:not([hidden])')].filter((v) => v.videoWidth > 0);
     return String(seen.length);
