@@ -290,3 +290,24 @@ func TestPlainForEverybody(t *testing.T) {
 	a.Do(t, "click", "name", "alice, Available: your presence and settings")
 	audited(t, a, "one's own presence")
 }
+
+// TestPlainRelays has the page use the server's TURN.
+func TestPlainRelays(t *testing.T) {
+	t.Parallel()
+	matrix(t, "the page calls by the server's TURN")
+	port := harness.FreePorts(t, 1)[0]
+	s := start(t, map[string]string{
+		"turn.enabled": `"always"`, "turn.udp": fmt.Sprintf(`["127.0.0.1:%d"]`, port), "turn.tcp": "[]", "turn.tls": "[]", "turn.host": `"127.0.0.1"`,
+	})
+	a := NewPlain(t, s, user(alice, ""), Speak(t, aliceSays).File)
+	a.Register(t)
+	a.Dial(t, "echo")
+	a.AwaitTalking(t)
+	got := a.Do(t, "servers")
+	for _, want := range []string{fmt.Sprintf("turn:127.0.0.1:%d?transport=udp", port), fmt.Sprintf("stun:127.0.0.1:%d", port), "credential"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the call may go by %s, want %s among them", got, want)
+		}
+	}
+	a.HangUp(t)
+}

@@ -16,6 +16,7 @@ window.heard = {
 window.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(...args) {
     super(...args);
+    window.heard.servers = args[0]?.iceServers ?? [];
     this.addEventListener('track', ({ track }) => { if (track.kind === 'audio') window.heard.listen(track); });
   }
 };

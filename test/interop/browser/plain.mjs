@@ -62,6 +62,7 @@ const person = {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
     await page.setViewportSize({ width: Number(width), height: Number(height) });
   },
+  servers: () => page.evaluate(() => JSON.stringify(window.heard.servers)),
   audit: () => page.evaluate(() => window.audit()),
   shot: ({ file }) => page.screenshot({ path: file }),
 };

@@ -36,9 +36,9 @@ export class Call extends Emitter {
     return call;
   }
 
-  dial(ua, to) {
+  dial(ua, to, iceServers) {
     try {
-      const session = ua.call(to, { mediaConstraints: constraints(this.video), eventHandlers: this.#handlers() });
+      const session = ua.call(to, { mediaConstraints: constraints(this.video), pcConfig: { iceServers }, eventHandlers: this.#handlers() });
       this.#watch(session);
     } catch (e) {
       this.#over({ cause: e.message, originator: 'local' });
@@ -102,8 +102,8 @@ export class Call extends Emitter {
 
   get sendsVideo() { return Boolean(this.mine?.getVideoTracks().length); }
 
-  answer(video) {
-    this.#session.answer({ mediaConstraints: constraints(video) });
+  answer(video, iceServers) {
+    this.#session.answer({ mediaConstraints: constraints(video), pcConfig: { iceServers } });
     this.#is({ state: 'calling' });
   }
 

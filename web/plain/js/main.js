@@ -6,6 +6,7 @@ import { Stream } from './stream.js';
 import { Roster } from './roster.js';
 import { Talks } from './talks.js';
 import { Phone } from './phone.js';
+import { Relays } from './relays.js';
 import { CallLog } from './calllog.js';
 import { Me } from './me.js';
 import { Contacts } from './contacts.js';
@@ -31,7 +32,7 @@ function run(account) {
   const stream = new Stream(account);
   const roster = new Roster(stream);
   const talks = new Talks(stream, roster);
-  const phone = new Phone(account);
+  const phone = new Phone(account, new Relays(stream));
   const log = new CallLog();
   const act = { open: (address) => { location.hash = encodeURIComponent(address); }, call: (address, video) => call(phone, address, video) };
   const me = new Me(account, stream, roster, () => leave(account));

@@ -10,12 +10,15 @@ const AT_ONCE = 4; // calls
 // Phone tells: ready(bool), refused() when the token is not good, call(call) when one begins, over(call).
 export class Phone extends Emitter {
   #ua;
+  #relays;
 
   ready = false;
   calls = new Set();
 
-  constructor(account) {
+  // relays has the servers that calls may go by.
+  constructor(account, relays) {
     super();
+    this.#relays = relays;
     this.#ua = new JsSIP.UA({
       sockets: [new JsSIP.WebSocketInterface(socket('sip'))],
       uri: sipURI(account.address),
@@ -67,7 +70,7 @@ export class Phone extends Emitter {
     this.#hold();
     const call = new Call(address, { outgoing: true, video });
     this.#add(call);
-    call.dial(this.#ua, sipURI(address));
+    call.dial(this.#ua, sipURI(address), this.#relays.servers);
     return call;
   }
 
@@ -81,7 +84,7 @@ export class Phone extends Emitter {
 
   answer(call, video) {
     this.#hold(call);
-    call.answer(video);
+    call.answer(video, this.#relays.servers);
   }
 
   // hold holds all calls but one.

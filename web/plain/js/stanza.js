@@ -4,7 +4,7 @@ import { bare } from './address.js';
 export const NS = {
   carbons: 'urn:xmpp:carbons:2', forward: 'urn:xmpp:forward:0', delay: 'urn:xmpp:delay', states: 'http://jabber.org/protocol/chatstates',
   receipts: 'urn:xmpp:receipts', ids: 'urn:xmpp:sid:0', archive: 'urn:xmpp:mam:2', form: 'jabber:x:data', set: 'http://jabber.org/protocol/rsm',
-  roster: 'jabber:iq:roster', ping: 'urn:xmpp:ping', info: 'http://jabber.org/protocol/disco#info', sm: 'urn:xmpp:sm:3',
+  roster: 'jabber:iq:roster', ping: 'urn:xmpp:ping', info: 'http://jabber.org/protocol/disco#info', sm: 'urn:xmpp:sm:3', external: 'urn:xmpp:extdisco:2',
   errors: 'urn:ietf:params:xml:ns:xmpp-stanzas', client: 'jabber:client',
 };
 

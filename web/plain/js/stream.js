@@ -2,6 +2,7 @@
 import { Strophe, $build, $iq, $pres, MemoryStorageBackend } from '../libraries/strophe.js';
 import { Emitter } from './emitter.js';
 import { socket } from './account.js';
+import { domain } from './address.js';
 import { NS, child, condition } from './stanza.js';
 
 const { Status } = Strophe;
@@ -68,7 +69,7 @@ export class Stream extends Emitter {
   #ping() {
     if (!this.online) return;
     const ping = $build('ping', { xmlns: NS.ping });
-    this.ask('get', ping, this.own.split('@')[1]).catch((e) => { if (e.message === 'no answer') this.#lost(); });
+    this.ask('get', ping, domain(this.own)).catch((e) => { if (e.message === 'no answer') this.#lost(); });
   }
 
   #changed(status, why, el) {
@@ -169,10 +170,13 @@ export class Stream extends Emitter {
     const from = el.getAttribute('from');
     const reply = (type) => $iq({ type, id, ...(from && { to: from }) });
     const query = child(el, 'query', NS.roster);
-    const mine = !from || from === this.own;
+    const mine = !from || from === this.own || from === domain(this.own);
     if (query && mine && el.getAttribute('type') === 'set') {
       this.send(reply('result'));
       this.emit('push', [...query.children]);
+    } else if (mine && child(el, 'services', NS.external)) {
+      this.send(reply('result'));
+      this.emit('services');
     } else if (child(el, 'ping', NS.ping)) {
       this.send(reply('result'));
     } else if (child(el, 'query', NS.info) && el.getAttribute('type') === 'get') {
