@@ -4,11 +4,13 @@ import { ofURI } from './address.js';
 import { ending } from './reasons.js';
 
 const SOUND = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+const SOON = 200; // milliseconds
 const constraints = (video) => ({ audio: SOUND, video: video ? { width: { ideal: 1280 }, height: { ideal: 720 } } : false });
 
 // Call tells: changed(), ended(). Its state is calling, ringing (there, or here if it is incoming), talking or ended.
 export class Call extends Emitter {
   #session;
+  #wantsHold = false;
 
   state = 'calling';
   muted = false;
@@ -122,9 +124,16 @@ export class Call extends Emitter {
     else this.#session.unmute({ audio: true });
   }
 
+  // hold is done as soon as it can be: not while an earlier change of the call is not answered yet (rfc3261#14.1).
   hold(on) {
-    if (on) this.#session.hold();
-    else this.#session.unhold();
+    this.#wantsHold = on;
+    this.#settleHold();
+  }
+
+  #settleHold() {
+    if (this.state !== 'talking' || this.held === this.#wantsHold) return;
+    const done = this.#wantsHold ? this.#session.hold() : this.#session.unhold();
+    if (!done) setTimeout(() => this.#settleHold(), SOON);
   }
 
   press(key) { this.#session.sendDTMF(key, { transportType: 'RFC2833' }); } // rfc4733#3
