@@ -153,3 +153,21 @@ func TestAppAndPhoneRing(t *testing.T) {
 		})
 	}
 }
+
+// TestAppAndBrowser has an app that calls by Jingle and a browser that calls by SIP talk, whoever calls. Both speak WebRTC: they find a
+// path of their own.
+func TestAppAndBrowser(t *testing.T) {
+	t.Parallel()
+	matrix(t, "jssip in chromium calls stanza, stanza calls jssip in chromium: the sound goes from one to the other")
+	s, pages := jingleServer(t, 2)
+	as, bs := SpeakAfter(t, browserLead, aliceSays), SpeakAfter(t, browserLead, bobSays)
+	app := NewStanza(t, s, pages[0], alice, as.File)
+	browser := NewBrowser(t, s, pages[1], user(bob, "wss"), bs.File)
+	app.Register(t)
+	browser.Register(t)
+	harness.Eventually(t, "the server knows what the app can", func() bool {
+		return strings.Contains(s.MustRun(t, "route", "explain", s.Address(bob), s.Address(alice)), "1 app(s)")
+	})
+	talksTo(t, s, browser, app, browser, app, uri(s, alice), bs, as)
+	talksTo(t, s, app, browser, app, browser, s.Address(bob), as, bs)
+}

@@ -64,7 +64,9 @@ type call struct {
 	offering    bool // a re-INVITE is under way
 	again       []*jingle.Jingle
 	timers      map[string]func()
-	trickles    bool // the SIP side takes candidates one by one
+	trickles    bool   // the SIP side takes candidates one by one
+	lite        bool   // and needs none
+	gathered    func() // what waits for the app's candidates
 	foundations bridge.Foundations
 }
 

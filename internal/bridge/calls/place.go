@@ -176,6 +176,9 @@ func (c *call) answered(resp *sip.Message) {
 		return
 	}
 	c.state = taken
+	if d, err := described(resp); err == nil && len(d.Media) > 0 {
+		c.lite = d.Media[0].Transport().Lite
+	}
 	c.after("begin", c.x.c.Begin, func() {
 		c.end(ending{reason: &jingle.Reason{Condition: jingle.Timeout, Text: "the session was not begun"}})
 	})
@@ -330,19 +333,66 @@ func (c *call) begin(st *xmpp.Stanza, j *jingle.Jingle) {
 		return
 	}
 	c.stop("begin")
-	d, bad := offer.Describe(c.origin(), false)
-	if err != nil || bad != nil {
+	if err != nil {
 		c.end(ending{reason: &jingle.Reason{Condition: jingle.UnsupportedApplications}})
 		return
 	}
-	c.jingle = offer
-	if c.state == taken {
-		c.state = beginning
-		c.offer(c.beginAnswered)
-		return
+	answered := c.state == taken
+	c.jingle, c.state = offer, beginning
+	c.gather(func() {
+		if answered {
+			c.offer(c.beginAnswered)
+			return
+		}
+		d, err := c.jingle.Describe(c.origin(), false)
+		if err != nil {
+			c.end(ending{reason: &jingle.Reason{Condition: jingle.UnsupportedApplications}})
+			return
+		}
+		c.place(d.String())
+	})
+}
+
+// How long the candidates of an app are waited for: in all, and for a further one.
+const (
+	gatherTime    = 2 * time.Second
+	candidateTime = 250 * time.Millisecond
+)
+
+// gather waits for the candidates of an app that tells them one by one: the SIP side may take no later ones, and they
+// are all that it knows of the app (rfc8838#16).
+func (c *call) gather(then func()) {
+	c.gathered = func() {
+		if c.gathered != nil {
+			c.gathered = nil
+			c.stop("gather")
+			c.stop("candidate")
+			then()
+		}
 	}
-	c.state = beginning
-	c.place(d.String())
+	c.after("gather", gatherTime, func() { c.goOn() })
+	c.hasMore()
+}
+
+func (c *call) goOn() {
+	if c.gathered != nil {
+		c.gathered()
+	}
+}
+
+// hasMore goes on if there are candidates enough, soon or now.
+func (c *call) hasMore() {
+	some, all := false, true
+	for _, content := range c.jingle.Contents() {
+		some = some || len(content.Transport.Candidates) > 0
+		all = all && content.Transport.Complete
+	}
+	switch {
+	case all || c.lite:
+		c.goOn()
+	case some:
+		c.after("candidate", candidateTime, func() { c.goOn() })
+	}
 }
 
 // beginAnswered takes the answer to the app's own offer.

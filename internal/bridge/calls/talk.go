@@ -144,6 +144,16 @@ func (c *call) byPeer(st *xmpp.Stanza, r *rung, j *jingle.Jingle) error {
 		c.tell(&jingle.Jingle{Action: jingle.TransportReject, SID: c.sid, Contents: j.Contents})
 		return nil
 	}
+	if c.gathered != nil && j.Action == jingle.TransportInfo {
+		next, err := c.jingle.Apply(j, c.sip)
+		if err != nil {
+			return err
+		}
+		c.agree(st)
+		c.jingle = next
+		c.hasMore()
+		return nil
+	}
 	if c.state != up {
 		if len(c.before) == maxBefore {
 			return &xmpp.StanzaError{Condition: xmpp.ResourceConstraint}
