@@ -9,6 +9,7 @@ import (
 
 	"parley/internal/bridge/calls"
 	"parley/internal/config"
+	"parley/internal/core"
 	"parley/internal/feature/echo"
 	"parley/media/relay"
 	"parley/media/rtp"
@@ -29,18 +30,18 @@ func (a *App) openPorts() error {
 }
 
 // anchor makes what carries the media of a back-to-back call; it gives nil if media is never to pass through us.
-func (a *App) anchor() (func() b2bua.Media, error) {
+func (a *App) anchor() (func(*core.Call) b2bua.Media, error) {
 	identity, err := webrtc.NewIdentity(time.Now())
 	if err != nil {
 		return nil, err
 	}
-	return func() b2bua.Media {
+	return func(c *core.Call) b2bua.Media {
 		calls := a.current.Load().Calls
 		if calls.Anchor == config.AnchorNever {
 			return nil
 		}
 		return relay.New(relay.Config{
-			Ports: a.ports, Identity: identity, Hide: calls.Anchor == config.AnchorAlways,
+			Ports: a.ports, Identity: identity, Hide: calls.Anchor == config.AnchorAlways || c.From.Anchored,
 			Encryption: encryption(calls.Encryption), Silence: a.current.Load().Media.Silence, Log: a.log,
 		}).Anchor()
 	}, nil

@@ -90,7 +90,7 @@ func TestReloadChangesHowCallsRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if anchor() != nil {
+	if anchor(&core.Call{}) != nil {
 		t.Error("media is anchored although it never shall be")
 	}
 }

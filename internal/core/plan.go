@@ -82,6 +82,8 @@ type Caller struct {
 	Network string // UDP, TCP, TLS, WS, WSS; "" if not known
 	// Agent is the user agent inside the process that it calls by, "" if it has one of its own.
 	Agent string
+	// Anchored says that its media has to pass through the server: what it offers first is not what it will use.
+	Anchored bool
 }
 
 // Browser says that the caller speaks WebRTC, as far as the way that it came tells: a browser does, and so does whoever calls

@@ -154,11 +154,11 @@ func TestAppAndPhoneRing(t *testing.T) {
 	}
 }
 
-// TestAppAndBrowser has an app that calls by Jingle and a browser that calls by SIP talk, whoever calls. Both speak WebRTC: they find a
-// path of their own.
+// TestAppAndBrowser has an app that calls by Jingle and a browser that calls by SIP talk, whoever calls. Both speak WebRTC: what the
+// browser begins finds a path of its own, what the app proposes goes through the server.
 func TestAppAndBrowser(t *testing.T) {
 	t.Parallel()
-	matrix(t, "jssip in chromium calls stanza, stanza calls jssip in chromium: the sound goes from one to the other")
+	matrix(t, "jssip in chromium calls stanza, stanza calls jssip in chromium: each hears the other")
 	s, pages := jingleServer(t, 2)
 	as, bs := SpeakAfter(t, browserLead, aliceSays), SpeakAfter(t, browserLead, bobSays)
 	app := NewStanza(t, s, pages[0], alice, as.File)

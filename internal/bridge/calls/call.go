@@ -40,6 +40,7 @@ type call struct {
 	own      jid.JID        // whom the app talks to; bare if the app began a session with a bare address
 	session  *im.Session    // stands for own
 	begun    intent         // what an app has begun; zero if the SIP side did
+	proposed bool           // it has proposed it, and makes its offer later
 	accounts []core.Address // that it counts for
 	callee   core.Address
 	queue    queue

@@ -29,18 +29,17 @@ func (x *Calls) proposed(s *im.Session, to jid.JID, i *jingle.Intent) {
 	if !slices.Contains(i.Media, "audio") || x.wasSettled(which) {
 		return
 	}
-	c, err := x.fromApp(s, to.With(newResource()), which)
+	c, err := x.fromApp(s, to.With(newResource()), which, true)
 	if err != nil {
 		x.c.Log.Info("proposal not taken to SIP", "by", which.by.String(), "err", err)
 		return
 	}
-	c.intents = true
 	c.post(c.placeProposed)
 	go c.run()
 }
 
 // fromApp makes a call that an app begins.
-func (x *Calls) fromApp(s *im.Session, own jid.JID, which intent) (*call, error) {
+func (x *Calls) fromApp(s *im.Session, own jid.JID, which intent, proposed bool) (*call, error) {
 	caller, err := address.FromJID(s.JID())
 	if err != nil {
 		return nil, err
@@ -51,13 +50,14 @@ func (x *Calls) fromApp(s *im.Session, own jid.JID, which intent) (*call, error)
 	}
 	c := newCall(x, rand.Text())
 	c.sid, c.begun, c.callee, c.accounts = which.id, which, callee, []core.Address{caller}
+	c.proposed, c.intents = proposed, proposed
 	c.at(own)
 	return c, x.admit(c)
 }
 
 // caller is who an INVITE of this call is from.
 func (c *call) caller() core.Caller {
-	from := core.Caller{Address: c.accounts[0], Known: true, Agent: Agent}
+	from := core.Caller{Address: c.accounts[0], Known: true, Agent: Agent, Anchored: c.proposed}
 	if s := c.x.ports.Sessions.Get(c.begun.by); s != nil {
 		from.Source = s.Info().Source
 	}
@@ -313,7 +313,7 @@ func (x *Calls) Asked(_ context.Context, s *im.Session, st *xmpp.Stanza) bool {
 
 // initiatedBy takes a session that an app begins with a bare address, without having proposed it.
 func (x *Calls) initiatedBy(s *im.Session, st *xmpp.Stanza, j *jingle.Jingle, which intent) {
-	c, err := x.fromApp(s, st.To(), which) // where it looks for its session
+	c, err := x.fromApp(s, st.To(), which, false) // where it looks for its session
 	if err != nil {
 		x.c.Log.Info("session not taken to SIP", "by", which.by.String(), "err", err)
 		s.Send(st.Fail(&xmpp.StanzaError{Condition: xmpp.ResourceConstraint}))

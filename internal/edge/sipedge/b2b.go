@@ -52,7 +52,7 @@ func (b *backToBack) call(in *inbound, call *core.Call, plan *core.Plan, waves [
 		invite.Waves = append(invite.Waves, wave)
 	}
 	if b.edge.ports.Anchor != nil {
-		if media := b.edge.ports.Anchor(); media != nil {
+		if media := b.edge.ports.Anchor(call); media != nil {
 			invite.Media = media
 		}
 	}

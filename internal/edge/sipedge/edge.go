@@ -98,7 +98,7 @@ type Ports struct {
 	// nil: nobody wants to know.
 	Talking func(a core.Address, on bool)
 	// Anchor makes what carries a back-to-back call's media; if it is nil, or gives nil, bodies pass as they are.
-	Anchor func() b2bua.Media
+	Anchor func(*core.Call) b2bua.Media
 }
 
 // Edge is the SIP side of the server.

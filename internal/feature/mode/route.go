@@ -50,10 +50,15 @@ func (r *Router) Route(_ context.Context, c *core.Call, p *core.Plan) error {
 	case r.Encryption == Required && bridge.caller == core.PlainRTP:
 		return core.Fail(core.NotAcceptable, "media has to be encrypted", errors.New(
 			`mode: the caller speaks plain RTP, but calls.encryption is "required"`))
+	case c.From.Anchored && (r.Anchor == Never || r.proxiedOnly()):
+		return core.Fail(core.NotAcceptable, "no form of media in common", errors.New(
+			`mode: the media of a call that an app proposes passes through the server, but calls.anchor is "never"`))
 	case bridge.needed() && (!r.proxiedOnly() || r.Encryption == Required):
 		if err := r.bridge(bridge, p); err != nil {
 			return err
 		}
+	case c.From.Anchored:
+		p.Mode, p.Why = core.BackToBack, "the caller's own offer is still to come"
 	case toAgent(p):
 		p.Why = "a service answers with media of its own"
 	case r.Force != nil:

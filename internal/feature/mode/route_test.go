@@ -28,6 +28,8 @@ func TestModeOfACall(t *testing.T) {
 		return core.Call{Method: "INVITE", From: core.Caller{Network: network},
 			Media: core.Media{Offered: form != "", Form: form, ICE: form == core.WebRTC}}
 	}
+	later := fromApp
+	later.From.Anchored = true
 	proxied := core.Proxied
 	for _, c := range []struct {
 		name   string
@@ -59,6 +61,7 @@ func TestModeOfACall(t *testing.T) {
 		{"a browser calls an app and everything is anchored", Router{Anchor: Always}, from("WSS", core.WebRTC), apps, core.BackToBack},
 		{"an app calls a phone", Router{Anchor: BehindNAT}, fromApp, on("UDP"), core.BackToBack},
 		{"an app calls a browser", Router{Anchor: BehindNAT}, fromApp, on("WSS"), core.Proxied},
+		{"an app calls a browser, and will make its offer later", Router{Anchor: BehindNAT}, later, on("WSS"), core.BackToBack},
 		{"an app calls echo", Router{Anchor: BehindNAT}, fromApp, echo, core.BackToBack},
 		{"a browser calls echo", Router{Anchor: BehindNAT}, from("WSS", core.WebRTC), echo, core.BackToBack},
 		{"a browser calls a phone and nothing but a proxy is wanted", Router{Force: &proxied}, from("WSS", core.WebRTC), on("UDP"), core.Proxied},
@@ -95,6 +98,16 @@ func TestForms(t *testing.T) {
 	}
 	if want := "the caller speaks WebRTC and phone plain RTP, which has to be bridged"; plan.Why != want {
 		t.Errorf("the plan says %q, want %q", plan.Why, want)
+	}
+}
+
+func TestAnAppsOfferIsToCome(t *testing.T) {
+	t.Parallel()
+	plan := &core.Plan{Steps: []core.Step{{Targets: []core.Target{{Name: "browser", Binding: core.Binding{Network: "WSS"}}}}}}
+	call := core.Call{Method: "INVITE", From: core.Caller{Agent: "jingle", Anchored: true}, Media: core.Media{Form: core.WebRTC}}
+	err := (&Router{Anchor: Never}).Route(t.Context(), &call, plan)
+	if e := core.AsError(err); err == nil || e.Reason != core.NotAcceptable || !strings.Contains(err.Error(), "calls.anchor") {
+		t.Errorf("refused with %v, want what the operator can do", err)
 	}
 }
 
