@@ -39,6 +39,25 @@ func (q *request) allocate() {
 		q.refuse(code)
 		return
 	}
+	q.aside(func() { q.decide(w) })
+}
+
+// aside does what may take a while where it holds up nobody else's packets. What is too much is left to the client, who
+// asks again.
+func (q *request) aside(f func()) {
+	select {
+	case q.looking <- struct{}{}:
+		q.running.Go(func() {
+			defer func() { <-q.looking }()
+			f()
+		})
+	default:
+		q.counts.unanswered.Add(1)
+	}
+}
+
+// decide gives an allocation if the account is there.
+func (q *request) decide(w wish) {
 	exists, err := q.cfg.Exists(q.ctx, q.proof.account)
 	if err != nil {
 		q.log.Error("can't look up who asks for a relay", "account", q.proof.account, "err", err)
@@ -154,23 +173,28 @@ func (q *request) give(w wish) {
 
 // begin puts an allocation in its place.
 func (q *request) begin(a *allocation) bool {
-	q.mu.Lock()
-	closed := q.closed
-	if !closed {
-		q.allocations[a] = struct{}{}
-	}
-	q.mu.Unlock()
-	if closed {
+	if !q.enter(a) {
 		q.ports.release(a.relay)
 		return false
 	}
 	q.counts.allocated.Add(1)
-	q.bind(a)
 	if err := q.relays().add(a); err != nil {
 		q.log.Error("can't read a relayed address", "relayed", a.relay.public, "err", err)
 		q.end(a, "it can't be read")
 		return false
 	}
+	return true
+}
+
+// enter makes an allocation the client's, unless a retransmission was faster or the server is closed.
+func (q *request) enter(a *allocation) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || !q.bind(a) {
+		q.giveBack(a.account)
+		return false
+	}
+	q.allocations[a] = struct{}{}
 	return true
 }
 

@@ -255,7 +255,9 @@ func proved(s *Server, l *fuzzLink, b []byte) {
 		q := &request{Server: s, Message: m, link: l, now: s.cfg.Now(), proof: &proof{name: "1:a", account: "a", integrity: one, key: []byte("k")}}
 		switch method {
 		case stun.MethodAllocate:
-			q.allocate()
+			if w, code := q.wish(); code == 0 && l.a == nil {
+				q.give(w)
+			}
 		case stun.MethodCreatePermission:
 			q.createPermission()
 		case stun.MethodChannelBind:
@@ -279,7 +281,7 @@ func (l *fuzzLink) reply([]byte)            {}
 func (l *fuzzLink) stream() bool            { return false }
 func (l *fuzzLink) padded() bool            { return false }
 func (l *fuzzLink) allocation() *allocation { return l.a }
-func (l *fuzzLink) bind(a *allocation)      { l.a = a }
+func (l *fuzzLink) bind(a *allocation) bool { l.a = a; return true }
 func (l *fuzzLink) unbind(*allocation)      { l.a = nil }
 func (l *fuzzLink) relays() *relays         { return l.reader }
 

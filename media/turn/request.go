@@ -16,9 +16,9 @@ type link interface {
 	// stream says that there is a connection, whose source is no forgery; padded, that messages end on multiples of four.
 	stream() bool
 	padded() bool
-	// allocation is the client's; nil if it has none. bind makes it so, unbind ends that.
+	// allocation is the client's; nil if it has none. bind makes it so, unless it has one; unbind ends that.
 	allocation() *allocation
-	bind(*allocation)
+	bind(*allocation) bool
 	unbind(*allocation)
 	// relays is what reads the relayed addresses of such links.
 	relays() *relays

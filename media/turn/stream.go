@@ -87,8 +87,20 @@ func (l *streamLink) stream() bool            { return true }
 func (l *streamLink) padded() bool            { return true }
 func (l *streamLink) relays() *relays         { return l.reader }
 func (l *streamLink) allocation() *allocation { return l.current.Load() }
-func (l *streamLink) bind(a *allocation)      { l.current.Store(a) }
 func (l *streamLink) unbind(a *allocation)    { l.current.CompareAndSwap(a, nil) }
+
+func (l *streamLink) bind(a *allocation) bool {
+	if !l.current.CompareAndSwap(nil, a) {
+		return false
+	}
+	select {
+	case <-l.done: // it ended meanwhile, and nobody would end the allocation
+		l.unbind(a)
+		return false
+	default:
+		return true
+	}
+}
 
 // reply waits for room: it holds up only who asked.
 func (l *streamLink) reply(b []byte) {

@@ -87,17 +87,21 @@ const (
 	reservationTime = 30 * time.Second // rfc8656#7.2
 )
 
+// maxLooking is how many may be waiting for Config.Exists.
+const maxLooking = 64
+
 // Server is a TURN server. It listens nowhere until it is told to.
 type Server struct {
-	cfg    Config
-	log    *slog.Logger
-	limits atomic.Pointer[Limits]
-	peers  *peers
-	ports  *ports
-	nonces nonces
-	shield *shield
-	counts counters
-	warned *rate.Limiter // one line of each few seconds, whatever happens
+	cfg     Config
+	log     *slog.Logger
+	limits  atomic.Pointer[Limits]
+	peers   *peers
+	ports   *ports
+	nonces  nonces
+	shield  *shield
+	counts  counters
+	looking chan struct{} // one for each that asks Exists
+	warned  *rate.Limiter // one line of each few seconds, whatever happens
 
 	ctx     context.Context // of what runs until Close
 	stop    context.CancelFunc
@@ -123,6 +127,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: c, log: c.Log, ports: p, nonces: newNonces(c.Now), shield: newShield(c.Now),
+		looking:     make(chan struct{}, maxLooking),
 		warned:      rate.NewLimiter(rate.Every(10*time.Second), 5),
 		allocations: map[*allocation]struct{}{}, perAccount: map[string]int{}, reservations: map[string]*reservation{},
 	}

@@ -3,6 +3,7 @@ package turn
 import (
 	"context"
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -375,8 +376,88 @@ func TestBandwidth(t *testing.T) {
 	if text, _ := o.hear(patience); len(text) != 300 {
 		t.Error("a second later nothing passes")
 	}
-	if x := s.Stats(); x.Dropped != 7 || x.Packets != 4 || x.Bytes != 1200 {
+	x := s.Stats()
+	for end := time.Now().Add(patience); x.Packets != 4 && time.Now().Before(end); x = s.Stats() {
+		time.Sleep(time.Millisecond) // it counts what it has sent
+	}
+	if x.Dropped != 7 || x.Packets != 4 || x.Bytes != 1200 {
 		t.Errorf("it counts %+v", x)
+	}
+}
+
+// A client on IPv4 reaches peers on IPv6 (rfc8656#7.2).
+func TestAnIPv6Relay(t *testing.T) {
+	t.Parallel()
+	six := netip.IPv6Loopback()
+	o, err := net.ListenUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(six, 0)))
+	if err != nil {
+		t.Skipf("there is no IPv6 here: %v", err)
+	}
+	defer o.Close()
+	s := open(t, func(c *Config) {
+		c.Relays = append(c.Relays, Address{Bind: six})
+		c.Peers.Allow = append(c.Peers.Allow, netip.PrefixFrom(six, 128))
+	})
+	c, them := s.client("alice"), other{t, o}
+	relayed := c.allocate(attr{stun.AttrRequestedAddressFamily, []byte{2, 0, 0, 0}})
+	if relayed.Addr() != six {
+		t.Fatalf("the relayed address is %v", relayed)
+	}
+	if code := c.permit(s.other().at()); code != 443 {
+		t.Errorf("a peer on IPv4: %d, want 443", code)
+	}
+	if code := c.permit(them.at()); code != 0 {
+		t.Fatalf("a peer on IPv6: %d", code)
+	}
+	them.say("six", relayed)
+	data := c.answer()
+	v, _ := data.Get(stun.AttrXORPeerAddress)
+	if from, ok := xorAddress(v, data.TransactionID); !ok || from != them.at() {
+		t.Errorf("the client hears of %v, want %v", from, them.at())
+	}
+	if code := c.bindChannel(0x4000, them.at()); code != 0 {
+		t.Fatal(code)
+	}
+	c.write([]byte{0x40, 0, 0, 4, 'b', 'a', 'c', 'k'})
+	if text, from := them.hear(patience); text != "back" || from != relayed {
+		t.Errorf("the peer hears %q from %v", text, from)
+	}
+	if code := errorOf(c.ask(stun.MethodRefresh, some(attr{stun.AttrRequestedAddressFamily, []byte{1, 0, 0, 0}}))); code != 443 {
+		t.Errorf("a refresh of another family: %d, want 443", code)
+	}
+}
+
+// However often it is asked meanwhile, a client gets one relay.
+func TestRetransmissionsWhileTheAccountIsLookedUp(t *testing.T) {
+	t.Parallel()
+	hold := make(chan struct{})
+	s := open(t, func(c *Config) {
+		c.Exists = func(context.Context, string) (bool, error) { <-hold; return true, nil }
+	})
+	c, quick := s.client("alice"), s.client("bob")
+	c.nonce = []byte(c.nonces.make(c.local()))
+	b := c.build(stun.MethodAllocate, newID(), true, udp())
+	for range 3 {
+		c.write(b)
+	}
+	for len(s.looking) < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	if m := quick.ask(stun.MethodBinding, nil); errorOf(m) != 0 {
+		t.Error("others have to wait")
+	}
+	close(hold)
+	if c.read(patience) == nil {
+		t.Fatal("there is no answer")
+	}
+	for len(s.looking) > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	s.ports.mu.Lock()
+	ports := len(s.ports.used)
+	s.ports.mu.Unlock()
+	if x := s.Stats(); x.Allocations != 1 || x.Accounts["alice"] != 1 || ports != 1 {
+		t.Errorf("there are %+v, and %d ports", x, ports)
 	}
 }
 

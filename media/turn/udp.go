@@ -265,11 +265,15 @@ func (l *udpLink) reply(b []byte) {
 
 func (l *udpLink) allocation() *allocation { return l.socket.listener.client(l.from) }
 
-func (l *udpLink) bind(a *allocation) {
+func (l *udpLink) bind(a *allocation) bool {
 	u := l.socket.listener
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if _, has := u.clients[l.from]; has {
+		return false
+	}
 	u.clients[l.from] = a
+	return true
 }
 
 func (l *udpLink) unbind(a *allocation) {
