@@ -1,8 +1,8 @@
 package turn
 
 import (
-	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,17 +30,52 @@ type allocation struct {
 	path atomic.Pointer[paths]
 }
 
-// paths are an allocation's permissions and channels. They are never changed, but replaced.
+// paths are an allocation's permissions and channels. They are never changed, but replaced. There are few of each, so that
+// looking through them takes less than a map.
 type paths struct {
-	permissions map[netip.Addr]int64 // until when, Unix nanoseconds
-	channels    map[uint16]channel
-	byPeer      map[netip.AddrPort]uint16
+	permissions []permission
+	channels    []channel
+}
+
+type permission struct {
+	peer    netip.Addr
+	expires int64 // Unix nanoseconds
 }
 
 type channel struct {
+	number  uint16
 	peer    netip.AddrPort // as the client names it
 	target  netip.AddrPort // where it is sent to
 	expires int64
+}
+
+// permitted says whether a peer may send, and be sent to, at a time.
+func (p *paths) permitted(peer netip.Addr, t int64) bool {
+	for i := range p.permissions {
+		if x := &p.permissions[i]; x.peer == peer {
+			return x.expires > t
+		}
+	}
+	return false
+}
+
+// numbered is the channel of a number, to that of a peer; nil if there is none at a time.
+func (p *paths) numbered(n uint16, t int64) *channel {
+	for i := range p.channels {
+		if c := &p.channels[i]; c.number == n && c.expires > t {
+			return c
+		}
+	}
+	return nil
+}
+
+func (p *paths) to(peer netip.AddrPort, t int64) *channel {
+	for i := range p.channels {
+		if c := &p.channels[i]; c.peer == peer && c.expires > t {
+			return c
+		}
+	}
+	return nil
 }
 
 // The most that one allocation may have of each. A client has a permission for each candidate of the other side.
@@ -63,10 +98,7 @@ func (a *allocation) change(f func(*paths) bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	old := a.paths()
-	next := &paths{permissions: maps.Clone(old.permissions), channels: maps.Clone(old.channels), byPeer: maps.Clone(old.byPeer)}
-	if next.permissions == nil {
-		next.permissions, next.channels, next.byPeer = map[netip.Addr]int64{}, map[uint16]channel{}, map[netip.AddrPort]uint16{}
-	}
+	next := &paths{slices.Clone(old.permissions), slices.Clone(old.channels)}
 	if !f(next) {
 		return false
 	}
@@ -76,39 +108,31 @@ func (a *allocation) change(f func(*paths) bool) bool {
 
 // prune forgets what has expired.
 func (a *allocation) prune(now time.Time) {
-	if t := now.UnixNano(); a.paths().stale(t) {
-		a.change(func(p *paths) bool {
-			maps.DeleteFunc(p.permissions, func(_ netip.Addr, until int64) bool { return until <= t })
-			maps.DeleteFunc(p.channels, func(_ uint16, c channel) bool { return c.expires <= t })
-			maps.DeleteFunc(p.byPeer, func(_ netip.AddrPort, n uint16) bool { _, ok := p.channels[n]; return !ok })
-			return true
-		})
+	t := now.UnixNano()
+	old := func(p permission) bool { return p.expires <= t }
+	over := func(c channel) bool { return c.expires <= t }
+	if p := a.paths(); !slices.ContainsFunc(p.permissions, old) && !slices.ContainsFunc(p.channels, over) {
+		return
 	}
-}
-
-func (p *paths) stale(t int64) bool {
-	for _, until := range p.permissions {
-		if until <= t {
-			return true
-		}
-	}
-	for _, c := range p.channels {
-		if c.expires <= t {
-			return true
-		}
-	}
-	return false
+	a.change(func(p *paths) bool {
+		p.permissions, p.channels = slices.DeleteFunc(p.permissions, old), slices.DeleteFunc(p.channels, over)
+		return true
+	})
 }
 
 // permit adds permissions, all or none.
 func (a *allocation) permit(now time.Time, addrs ...netip.Addr) bool {
-	until := now.Add(permissionTime).UnixNano()
 	return a.change(func(p *paths) bool {
 		for _, addr := range addrs {
-			p.permissions[addr] = until
+			p.permit(addr, now)
 		}
 		return len(p.permissions) <= maxPermissions
 	})
+}
+
+func (p *paths) permit(addr netip.Addr, now time.Time) {
+	p.permissions = slices.DeleteFunc(p.permissions, func(x permission) bool { return x.peer == addr })
+	p.permissions = append(p.permissions, permission{addr, now.Add(permissionTime).UnixNano()})
 }
 
 // What binding a channel can come to.
@@ -124,27 +148,18 @@ const (
 func (a *allocation) bind(now time.Time, number uint16, peer, target netip.AddrPort) bound {
 	out, t := boundWell, now.UnixNano()
 	a.change(func(p *paths) bool {
-		if c, ok := p.channels[number]; ok && c.expires > t && c.peer != peer {
+		if c := p.numbered(number, t); c != nil && c.peer != peer {
 			out = boundOtherwise
-			return false
-		} else if ok {
-			delete(p.byPeer, c.peer) // it may have expired
+		} else if c := p.to(peer, t); c != nil && c.number != number {
+			out = boundOtherwise
 		}
-		if n, ok := p.byPeer[peer]; ok && n != number {
-			if p.channels[n].expires > t {
-				out = boundOtherwise
-				return false
-			}
-			delete(p.channels, n)
-		}
-		p.channels[number] = channel{peer, target, now.Add(channelTime).UnixNano()}
-		p.byPeer[peer] = number
-		p.permissions[peer.Addr()] = now.Add(permissionTime).UnixNano()
-		if len(p.channels) > maxChannels || len(p.permissions) > maxPermissions {
+		p.channels = slices.DeleteFunc(p.channels, func(c channel) bool { return c.number == number || c.peer == peer })
+		p.channels = append(p.channels, channel{number, peer, target, now.Add(channelTime).UnixNano()})
+		p.permit(peer.Addr(), now)
+		if out == boundWell && (len(p.channels) > maxChannels || len(p.permissions) > maxPermissions) {
 			out = boundTooMany
-			return false
 		}
-		return true
+		return out == boundWell // else all stays as it was
 	})
 	return out
 }

@@ -23,8 +23,8 @@ func isChannel(b []byte) bool { return len(b) >= channelHeader && b[0]>>6 == 1 }
 // fromChannel sends channel data of the client on to its peer.
 func (s *Server) fromChannel(a *allocation, b []byte, now time.Time) {
 	n := int(binary.BigEndian.Uint16(b[2:]))
-	c, ok := a.paths().channels[binary.BigEndian.Uint16(b)]
-	if !ok || len(b)-channelHeader < n || c.expires <= now.UnixNano() {
+	c := a.paths().numbered(binary.BigEndian.Uint16(b), now.UnixNano())
+	if c == nil || len(b)-channelHeader < n {
 		return
 	}
 	s.up(a, b[channelHeader:channelHeader+n], c.target, now, false)
@@ -53,8 +53,7 @@ func (s *Server) sendIndication(a *allocation, m *stun.Message, now time.Time) {
 		}
 	}
 	peer, ok := xorAddress(raw, m.TransactionID)
-	until, permitted := a.paths().permissions[peer.Addr()]
-	if !ok || !permitted || until <= now.UnixNano() || peer.Addr().Is6() != a.six {
+	if !ok || !a.paths().permitted(peer.Addr(), now.UnixNano()) || peer.Addr().Is6() != a.six {
 		return
 	}
 	if target, ok := s.peers.target(peer); ok {
@@ -70,7 +69,7 @@ func knownInSend(t stun.AttrType) bool {
 func (s *Server) down(a *allocation, slot []byte, n int, from netip.AddrPort, now time.Time) []byte {
 	from = s.peers.shown(from)
 	t, p := now.UnixNano(), a.paths()
-	if until, ok := p.permissions[from.Addr()]; !ok || until <= t { // rfc8656#11.5
+	if !p.permitted(from.Addr(), t) { // rfc8656#11.5
 		return nil
 	}
 	if !a.down.allow(now, n, s.limits.Load().Bandwidth) {
@@ -79,8 +78,8 @@ func (s *Server) down(a *allocation, slot []byte, n int, from netip.AddrPort, no
 	}
 	a.packets.Add(1)
 	a.bytes.Add(uint64(n))
-	if number, ok := p.byPeer[from]; ok && p.channels[number].expires > t {
-		return channelData(slot, n, number, a.client.padded())
+	if c := p.to(from, t); c != nil {
+		return channelData(slot, n, c.number, a.client.padded())
 	}
 	return dataIndication(slot, n, from)
 }

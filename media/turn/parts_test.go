@@ -288,7 +288,7 @@ func (l *fuzzLink) relays() *relays         { return l.reader }
 // What a client's path costs here, the system calls included.
 func BenchmarkChannelData(b *testing.B) {
 	a := &allocation{relay: &relay{}}
-	p := &paths{permissions: map[netip.Addr]int64{loopback(): 1 << 62}, channels: map[uint16]channel{0x4000: {expires: 1 << 62}}, byPeer: map[netip.AddrPort]uint16{netip.AddrPortFrom(loopback(), 9): 0x4000}}
+	p := &paths{[]permission{{loopback(), 1 << 62}}, []channel{{number: 0x4000, peer: netip.AddrPortFrom(loopback(), 9), expires: 1 << 62}}}
 	a.path.Store(p)
 	a.client = &fuzzLink{}
 	s, err := New(Config{Credentials: &Credentials{}, Limits: Limits{Bandwidth: 1 << 40}})

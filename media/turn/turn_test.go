@@ -349,8 +349,8 @@ func TestPathsAreBounded(t *testing.T) {
 		a.permit(now, netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
 		a.bind(now, 0x4000+uint16(i), netip.AddrPortFrom(loopback(), uint16(1+i)), netip.AddrPort{})
 	}
-	if p := a.paths(); len(p.permissions) > maxPermissions || len(p.channels) > maxChannels || len(p.byPeer) > maxChannels {
-		t.Errorf("it has %d permissions, %d channels, %d peers", len(p.permissions), len(p.channels), len(p.byPeer))
+	if p := a.paths(); len(p.permissions) > maxPermissions || len(p.channels) > maxChannels {
+		t.Errorf("it has %d permissions, %d channels", len(p.permissions), len(p.channels))
 	}
 }
 
