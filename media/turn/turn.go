@@ -5,7 +5,7 @@
 // comes from somebody who has not is kept nowhere, and is answered within a budget of bytes for each source. What a
 // relayed address may talk to is said by Peers.
 //
-// pion/turn was measured first. It costs a sixth more than coturn for each packet, and bounds neither permissions nor
+// pion/turn was measured first. It costs more than coturn for each packet, and bounds neither permissions nor
 // what a connection may do unproved; docs/design/09-turn.md has the figures and the list.
 package turn
 
