@@ -222,7 +222,7 @@ func (a *App) build(ctx context.Context) error {
 		Addresses: address.FromSIP,
 		Anchor:    anchor,
 		Events:    events{a},
-		Talking:   func(of core.Address, on bool) { a.watch.Talking(of, on) },
+		Talking:   a.talking,
 		Message: func(ctx context.Context, c *core.Call, f sip.Flow, req *sip.Message) *sip.Builder {
 			return a.letters.Message(ctx, c, f, req)
 		},

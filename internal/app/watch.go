@@ -14,7 +14,11 @@ import (
 
 // newWatch joins phones and presence.
 func (a *App) newWatch() *watch.Watch {
-	return watch.New(watch.Config{Server: "parley", Log: a.log}, watch.Ports{
+	p := a.cfg.Presence
+	c := watch.Config{
+		Least: p.MinExpires, Default: p.MaxExpires, Longest: p.MaxExpires, PerAccount: p.Subscriptions, Server: "parley", Log: a.log,
+	}
+	return watch.New(c, watch.Ports{
 		Layer: a.sip.Layer(), Location: a.location, Reach: a.sip.Reach, Presence: watched{a.presence}, Sessions: a.sessions,
 		Resource: letters.Resource,
 		Exists: func(ctx context.Context, bare jid.JID) (bool, error) {
@@ -33,6 +37,13 @@ type watched struct{ *presence.Presence }
 func (w watched) Look(ctx context.Context, owner, by jid.JID) (watch.View, error) {
 	v, err := w.Presence.Look(ctx, owner, by)
 	return watch.View(v), err
+}
+
+// talking has others see that somebody is on the phone, unless nobody is to.
+func (a *App) talking(of core.Address, on bool) {
+	if !on || a.current.Load().Presence.OnThePhone {
+		a.watch.Talking(of, on)
+	}
 }
 
 // presenceChanged has phones told that see another presence now. Without a server there are none.

@@ -30,6 +30,7 @@ type Config struct {
 	Calls     Calls
 	Media     Media
 	TURN      TURN
+	Presence  Presence
 	Echo      Echo
 	Contact   Contact
 	Log       Log
@@ -221,6 +222,13 @@ const (
 	Never  Enabled = "never"
 )
 
+// Presence is what phones see of people, and say of themselves.
+type Presence struct {
+	MinExpires, MaxExpires time.Duration
+	Subscriptions          int // of one account's phones
+	OnThePhone             bool
+}
+
 // Echo is the service that plays a caller's voice back.
 type Echo struct {
 	Enabled  bool
@@ -389,8 +397,9 @@ func Default() Config {
 			Connections:           5000,
 			ConnectionsPerAddress: 256,
 		},
-		Echo: Echo{Enabled: true, Name: "echo", MaxCalls: 100},
-		Log:  Log{Level: slog.LevelInfo, Format: LogText},
+		Presence: Presence{MinExpires: time.Minute, MaxExpires: time.Hour, Subscriptions: 200, OnThePhone: true},
+		Echo:     Echo{Enabled: true, Name: "echo", MaxCalls: 100},
+		Log:      Log{Level: slog.LevelInfo, Format: LogText},
 	}
 }
 

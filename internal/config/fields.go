@@ -34,7 +34,7 @@ const (
 func (c *Config) sections() []section {
 	return []section{
 		c.serverSection(), c.sipSection(), c.xmppSection(), c.archiveSection(), c.offlineSection(), c.registrarSection(), c.webSection(), c.tlsSection(),
-		c.accountsSection(), c.authSection(), c.callsSection(), c.mediaSection(), c.turnSection(), c.echoSection(),
+		c.accountsSection(), c.authSection(), c.callsSection(), c.mediaSection(), c.turnSection(), c.presenceSection(), c.echoSection(),
 		c.contactSection(), c.logSection(),
 	}
 }
@@ -248,6 +248,20 @@ func (c *Config) mediaSection() section {
 			"The UDP ports for RTP and RTCP: two for each stream of a call that passes through the server.", "rfc3550#11"},
 		{"silence", duration(&m.Silence, 0, 24*time.Hour), onReload,
 			"A call is ended when one of its phones, not on hold, has sent neither RTP nor RTCP through the server for this long; 0: never.", ""},
+	}}
+}
+
+func (c *Config) presenceSection() section {
+	p := &c.Presence
+	return section{"presence", "What phones see of people, and say of themselves. Who may see whom is said by contact lists alone.", []field{
+		{"min_expires", duration(&p.MinExpires, time.Second, time.Hour), onRestart,
+			"The shortest time that a phone may subscribe or publish for; less gets 423.", "rfc6665#4.2.1.1"},
+		{"max_expires", duration(&p.MaxExpires, time.Minute, 12*time.Hour), onRestart,
+			"The longest time before it has to renew that.", ""},
+		{"subscriptions", integer{&p.Subscriptions, 1, 10000}, onRestart,
+			"How many people the phones of one account may watch at once, each phone counted.", ""},
+		{"on_the_phone", boolean{&p.OnThePhone}, onReload,
+			"Whether others see that somebody is in a call.", ""},
 	}}
 }
 

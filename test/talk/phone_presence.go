@@ -106,8 +106,8 @@ func (f *phone) shows(p *play, whom, how, status string) {
 
 func publishing() []sentence {
 	return []sentence{
-		said(`publishes itself (available|away|busy|on vacation|gone)(?: saying "(.*)")?`, func(_ *play, f *phone, m []string) {
-			f.publish(f.address, siptest.WithBody(pidf.MIME, f.document(m[1], m[2])))
+		said(`publishes itself (available|away|busy|on vacation|gone)(?: saying "(.*)")?(?: for ([0-9]+) seconds)?`, func(_ *play, f *phone, m []string) {
+			f.publish(f.address, f.expires(m[3], "3600"), siptest.WithBody(pidf.MIME, f.document(m[1], m[2])))
 		}),
 		said(`tries to publish for (.+)`, func(p *play, f *phone, m []string) {
 			f.request = f.Request(sip.PUBLISH, p.account(m[1]), ofPresence, siptest.WithBody(pidf.MIME, f.document("available", "")))

@@ -32,13 +32,14 @@ type kit struct {
 	agreed   bool     // whoever is asked agrees at once
 	shown    []string // what was shown of phones
 	bound    []core.Binding
+	flows    map[string]sip.Flow
 	sessions *im.Table
 	device   string // by whose token phones prove who they are
 }
 
 func newKit(t *testing.T, change ...func(*Config)) *kit {
 	t.Helper()
-	k := &kit{T: t, clock: siptest.NewClock(), views: map[pair]View{}, sessions: im.NewTable(0)}
+	k := &kit{T: t, clock: siptest.NewClock(), views: map[pair]View{}, flows: map[string]sip.Flow{}, sessions: im.NewTable(0)}
 	k.layer = transaction.New(transaction.Config{Shards: 2, Clock: k.clock, OnRequest: k.serve})
 	t.Cleanup(k.layer.Close)
 	c := Config{Now: k.clock.Now}
@@ -99,7 +100,11 @@ func (k *kit) Change(context.Context, core.Address, func([]core.Binding) ([]core
 	return nil
 }
 
-func (k *kit) reach(context.Context, core.Binding) (sip.Flow, bool) { return nil, false }
+// reach finds the flow of a phone that the test has bound.
+func (k *kit) reach(_ context.Context, b core.Binding) (sip.Flow, bool) {
+	f, ok := k.flows[b.Flow]
+	return f, ok
+}
 
 // serve is what the edge does: From is believed.
 func (k *kit) serve(s *transaction.Server) {

@@ -162,15 +162,23 @@ func (w *Watch) stir() {
 }
 
 // Bound is told of an account whose phones have registered; it does not block. Subscriptions whose connection broke go on
-// over the new one.
+// over the new one, a moment after the phone has the answer to its REGISTER.
 func (w *Watch) Bound(a core.Address) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.counts[a] > 0 {
+	if w.counts[a] == 0 {
+		return
+	}
+	w.ports.Layer.After(a.String(), settle, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.bound[a] = struct{}{}
 		w.stir()
-	}
+	})
 }
+
+// settle is how long a phone has to take the answer to its REGISTER before it gets anything else.
+const settle = 100 * time.Millisecond
 
 // Run tells phones what has changed, until ctx ends.
 func (w *Watch) Run(ctx context.Context) {

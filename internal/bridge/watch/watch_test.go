@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/internal/core"
 	"parley/sip"
 	"parley/sip/siptest"
 	"parley/xmpp"
@@ -181,6 +182,34 @@ func TestWhatEndsWithAnAccountOrADevice(t *testing.T) {
 	if k.watch.Count() != 0 || len(k.watch.watchers) != 0 {
 		t.Errorf("%d subscriptions are left", k.watch.Count())
 	}
+}
+
+// A phone that comes back over another connection, with the contact that it had, sees on.
+func TestAPhoneComesBack(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	alice := &phone{k: k, Peer: siptest.Join(t, k.clock, "alice@example.org", sip.TCP, k.layer.Receive)}
+	alice.watch("alice")
+	alice.told("active", closed)
+	k.clock.Advance(5 * time.Second)
+	alice.Flow().Close()
+	k.shows("alice", "alice", sees("alice", ""))
+
+	back := &phone{k: k, Peer: siptest.Join(t, k.clock, "alice@example.org", sip.TCP, k.layer.Receive)}
+	k.flows["new"] = back.Flow()
+	registers := func(contact string) {
+		k.bound = []core.Binding{{Contact: contact, Flow: "new"}, {Contact: contact, Flow: "gone"}, {Contact: "no contact"}}
+		k.watch.Bound(account("alice"))
+		k.watch.Bound(account("bob"))
+		k.settle()
+		back.Silent(0) // it takes the answer to its REGISTER first
+		k.clock.Advance(time.Second)
+		k.settle()
+	}
+	registers("sip:alice@192.0.2.99")
+	back.Silent(0)
+	registers("sip:alice@192.0.2.77:5062;transport=tcp")
+	back.told("active", open)
 }
 
 func TestTheServerStops(t *testing.T) {
