@@ -68,6 +68,11 @@ func (c Codec) Matches(o Codec) bool {
 	return true
 }
 
+// Resembles says that two codecs are one but for the profile: there are phones that look no closer.
+func (c Codec) Resembles(o Codec) bool {
+	return c.Same(o) && (!strings.EqualFold(c.Name, "H264") || c.mode() == o.mode())
+}
+
 func (c Codec) mode() string { return orZero(c.Parameter("packetization-mode")) }
 
 func orZero(v string) string {

@@ -42,5 +42,18 @@ func TestMatches(t *testing.T) {
 		if got := test.a.Matches(test.b); got != test.want || test.b.Matches(test.a) != got {
 			t.Errorf("%+v matches %+v: %v", test.a, test.b, got)
 		}
+		if test.want && !test.a.Resembles(test.b) {
+			t.Errorf("%+v matches %+v and doesn't resemble it", test.a, test.b)
+		}
+	}
+}
+
+func TestResembles(t *testing.T) {
+	t.Parallel()
+	c := Codec{Name: "H264", Rate: 90000, Fmtp: "packetization-mode=1;profile-level-id=42001f"}
+	for fmtp, want := range map[string]bool{"packetization-mode=1;profile-level-id=64001f": true, "profile-level-id=42001f": false} {
+		if got := c.Resembles(Codec{Name: "h264", Rate: 90000, Fmtp: fmtp}); got != want {
+			t.Errorf("it resembles %s: %v", fmtp, got)
+		}
 	}
 }

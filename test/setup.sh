@@ -48,6 +48,8 @@ for plugin in gio/modules/libgiognutls.so=glib-networking gstreamer-1.0/libgstop
 	compgen -G "/usr/lib/*/${plugin%=*}" >/dev/null || missing+=("${plugin#*=}")
 done
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+# H.264 for baresip.
+ls /usr/lib/baresip/modules/avcodec.so >/dev/null 2>&1 || missing+=(baresip-ffmpeg)
 # slixmpp is a library, for Debian's own Python.
 /usr/bin/python3 -c 'import slixmpp' 2>/dev/null || missing+=(python3-slixmpp)
 

@@ -95,6 +95,13 @@ func back(offered []match, m *sdp.Media) (forth, reverse *types) {
 			reverse.set(answered, came)
 		}
 	}
+	for _, o := range offered { // and some another profile's number
+		for _, c := range m.Codecs() {
+			if came, ok := numbers[c.Payload]; ok && !reverse.has(o.put) && o.codec.Resembles(c) {
+				reverse.set(o.put, came)
+			}
+		}
+	}
 	m.Renumber(numbers)
 	return forth, reverse
 }

@@ -509,6 +509,29 @@ func TestNumbers(t *testing.T) {
 	})
 }
 
+// TestAnotherProfile has a phone answer under the number of another profile, and send under that of a third one.
+func TestAnotherProfile(t *testing.T) {
+	t.Parallel()
+	h264 := func(payload int, profile string) sdp.Codec {
+		return sdp.Codec{Name: "H264", Rate: 90000, Payload: payload, Fmtp: "packetization-mode=0;profile-level-id=" + profile}
+	}
+	offered := []match{{h264(107, "42001f"), 107, 107}, {h264(115, "42e01f"), 115, 115}, {h264(39, "4d001f"), 39, 39}}
+	m, _ := sdp.New(sdp.Origin{Host: netip.MustParseAddr("192.0.2.1")}).AddMedia("video", 9, "RTP/AVP", []string{"39"})
+	m.AddCodec(h264(39, "42e01f"))
+	forth, reverse := back(offered, m)
+	if got := m.Codecs(); len(got) != 1 || got[0].Payload != 115 {
+		t.Errorf("it was taken as %v", got)
+	}
+	if got, ok := forth.becomes([]byte{0x80, 115}); !ok || got != 39 {
+		t.Errorf("the phone gets %d, want 39", got)
+	}
+	for _, sent := range []byte{39, 107, 115} {
+		if got, ok := reverse.becomes([]byte{0x80, sent}); !ok || got != 115 {
+			t.Errorf("%d became %d, %v", sent, got, ok)
+		}
+	}
+}
+
 func BenchmarkBridge(b *testing.B) {
 	for _, s := range suites()[:3] {
 		for _, size := range []int{160, 1100} {

@@ -62,7 +62,11 @@ func NewBaresip(t testing.TB, s *harness.Server, a Account, speech string, conta
 	}
 	// The module that takes commands needs a port by number; its SIP and RTP find their own.
 	ports := harness.FreePorts(t, 2)
-	b.write(t, "config", fmt.Sprintf(baresipConfig, speech, b.dir, ports[0], ports[1])+more)
+	config := fmt.Sprintf(baresipConfig, speech, b.dir, ports[0], ports[1]) + more
+	if a.Video != "" {
+		config += baresipVideo
+	}
+	b.write(t, "config", config)
 	b.write(t, "accounts", "# given by command\n")
 	if b.watches { // its presence is that of the accounts that it starts with
 		b.write(t, "accounts", b.line(60)+";pubint=60\n")
@@ -98,6 +102,17 @@ module_app ctrl_tcp.so
 module_app cons.so
 ctrl_tcp_listen 127.0.0.1:%d
 cons_listen 127.0.0.1:%d
+`
+
+// Its camera shows bars, and what it sees is thrown away.
+const baresipVideo = `video_source fakevideo,nil
+video_display fakevideo,nil
+video_size 320x240
+video_bitrate 300000
+video_fps 10
+module fakevideo.so
+module vp8.so
+module avcodec.so
 `
 
 func dial(t testing.TB, port int) net.Conn {
@@ -247,9 +262,9 @@ func (b *Baresip) newUA(t testing.TB, interval int) {
 // line is its account, as it is written down.
 func (b *Baresip) line(interval int) string {
 	return fmt.Sprintf(
-		"<sip:%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"%s\";regint=%d;audio_codecs=PCMU/8000/1%s",
+		"<sip:%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"%s\";regint=%d;audio_codecs=PCMU/8000/1;video_codecs=%s%s",
 		b.server.Address(b.account.User), b.account.Transport, b.account.User, b.account.Password,
-		b.server.URI(b.account.Transport), interval, b.encryption())
+		b.server.URI(b.account.Transport), interval, strings.ToLower(b.account.Video), b.encryption())
 }
 
 func (b *Baresip) encryption() string {
@@ -383,4 +398,20 @@ func (b *Baresip) Heard(t testing.TB) audio.Clip {
 		heard.Samples = append(heard.Samples, c.At(heard.Rate).Samples...)
 	}
 	return heard
+}
+
+var baresipPictures = regexp.MustCompile(`efps=[0-9.]+/([0-9.]+)`)
+
+// Pictures is how many pictures a second of the other side it shows, measured over the last five seconds.
+func (b *Baresip) Pictures(t testing.TB) float64 {
+	t.Helper()
+	all := baresipPictures.FindAllStringSubmatch(b.process.Log.String(), -1)
+	if len(all) == 0 {
+		return 0
+	}
+	n, err := strconv.ParseFloat(all[len(all)-1][1], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

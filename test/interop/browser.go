@@ -157,14 +157,29 @@ func (b *Browser) Unregister(t testing.TB) {
 // Dial calls.
 func (b *Browser) Dial(t testing.TB, address string) {
 	t.Helper()
-	b.tell(t, "dial", map[string]string{"to": address})
+	b.tell(t, "dial", map[string]string{"to": address, "video": b.account.Video})
 }
 
 // AwaitRinging waits for an incoming call.
 func (b *Browser) AwaitRinging(t testing.TB) { t.Helper(); b.await(t, "incoming") }
 
 // Answer accepts the call.
-func (b *Browser) Answer(t testing.TB) { t.Helper(); b.tell(t, "answer", nil) }
+func (b *Browser) Answer(t testing.TB) {
+	t.Helper()
+	b.tell(t, "answer", map[string]string{"video": b.account.Video})
+}
+
+// Frames is how many pictures of the other side it has decoded.
+func (b *Browser) Frames(t testing.TB) int {
+	t.Helper()
+	b.tell(t, "frames", nil)
+	_, text := b.await(t, "frames done")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
 
 // AwaitTalking waits until the call is answered.
 func (b *Browser) AwaitTalking(t testing.TB) { t.Helper(); b.await(t, "confirmed") }

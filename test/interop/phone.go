@@ -17,6 +17,8 @@ type Account struct {
 	// Encryption is how media is encrypted: "" or, of SDES, "srtp" where that is offered and "srtp-mand" or
 	// "srtp-mandf" where it is insisted on; or "zrtp".
 	Encryption string
+	// Video is the codec of its pictures, "VP8" or "H264"; a browser has all. "" stands for sound alone.
+	Video string
 }
 
 // Phone is a real phone under a test's control. All methods fail the test where the phone doesn't

@@ -1,5 +1,7 @@
 // The phone inside the page: JsSIP, told what to do by the functions of window.phone, telling what
 // happens by window.emit.
+const eye = Object.assign(document.createElement('video'), { autoplay: true, muted: true });
+
 window.phone = {
   // signIn asks for a token, as a page does that keeps no password.
   async signIn({ api, address, password }) {
@@ -32,8 +34,16 @@ window.phone = {
     this.pcConfig = { iceServers: [{ urls, username, credential: password }], iceTransportPolicy: 'relay' };
     return urls.join(' ');
   },
-  dial({ to }) { this.ua.call(to, { ...media, pcConfig: this.pcConfig }); },
-  answer() { this.session.answer({ ...media, pcConfig: this.pcConfig }); },
+  dial({ to, video }) { this.ua.call(to, { ...media(video), pcConfig: this.pcConfig }); },
+  answer({ video }) { this.session.answer({ ...media(video), pcConfig: this.pcConfig }); },
+  // How many pictures of the other side have been decoded.
+  async frames() {
+    let n = 0;
+    (await this.session.connection.getStats()).forEach((s) => {
+      if (s.type === 'inbound-rtp' && s.kind === 'video') n = s.framesDecoded;
+    });
+    return String(n);
+  },
   hangup() { this.session.terminate(); },
   hold() { this.session.hold(); },
   resume() { this.session.unhold(); },
@@ -47,7 +57,10 @@ window.phone = {
     session.on('confirmed', () => emit('confirmed'));
     session.on('failed', (e) => emit('failed', e.cause));
     session.on('ended', (e) => emit('ended', e.cause));
-    const listen = (connection) => connection.addEventListener('track', (e) => ear.listen(e.track));
+    const listen = (connection) => connection.addEventListener('track', (e) => {
+      if (e.track.kind === 'audio') ear.listen(e.track);
+      else eye.srcObject = new MediaStream([e.track]);
+    });
     if (session.connection) listen(session.connection);
     session.on('peerconnection', (e) => listen(e.peerconnection));
   },
@@ -55,4 +68,9 @@ window.phone = {
   recording() { return ear.recording(); },
 };
 
-const media = { mediaConstraints: { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false }, video: false } };
+const media = (video) => ({
+  mediaConstraints: {
+    audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+    video: video ? { width: 320, height: 240, frameRate: 15 } : false,
+  },
+});
