@@ -10,6 +10,7 @@ import (
 
 	"parley/media/rtp"
 	"parley/media/webrtc"
+	"parley/sdp"
 )
 
 // port is a pair of our ports and the peer behind it, with the keys that were agreed on with that. What is not atomic
@@ -20,6 +21,9 @@ type port struct {
 	rtc       *webrtc.Transport // what stands in the latches' place at an end that speaks WebRTC
 	sdes      *sdes             // nil where nothing is encrypted by us
 	ends      atomic.Pointer[[]*end]
+	limit     rtp.Limit // of who reads RTP
+	control   rtp.Limit // of who reads RTCP
+	rate      atomic.Int64
 	raw       atomic.Bool  // what comes is no RTP
 	heard     atomic.Int64 // when the peer was heard last
 	expected  time.Time    // when it last said what it does
@@ -27,16 +31,30 @@ type port struct {
 	log       *slog.Logger
 }
 
+// controlRate is how many bytes of RTCP a second may come on a port of its own: some hundred reports.
+const controlRate = 50_000
+
 // scratch is what a goroutine that reads uses again and again.
 type scratch struct{ plain, out []byte }
 
 func newScratch() scratch { return scratch{plain: make([]byte, 0, rtp.MaxPacket)} }
 
 func newPort(pair *rtp.Pair, c Config) *port {
-	p := &port{pair: pair, leg: -1, log: c.Log}
+	p := &port{pair: pair, leg: -1, log: c.Log, control: rtp.Limit{Rate: controlRate}}
 	p.rtp.Strict, p.rtcp.Strict = c.Strict, c.Strict
 	p.ends.Store(&[]*end{})
 	return p
+}
+
+// allow has a port take as much as a medium of that kind may bring.
+func (p *port) allow(m *sdp.Media, c Config) {
+	rate := c.PictureRate
+	if m.Kind == "audio" {
+		rate = c.SoundRate
+	}
+	if now := p.rate.Load(); int64(rate) > now {
+		p.rate.Store(int64(rate))
+	}
 }
 
 // enter and leave say which media are on the port. The last to leave closes it.
@@ -81,7 +99,7 @@ func (p *port) readRTP() {
 		now := time.Now()
 		switch {
 		case p.raw.Load():
-			if p.rtp.Take(from, now) {
+			if p.limit.Rate = int(p.rate.Load()); p.rtp.Take(from, now) && p.limit.Bytes(len(b), now) {
 				p.tookAsItIs(b)
 			}
 		case rtp.IsRTP(b):
@@ -146,6 +164,9 @@ func (p *port) openRTCP(b []byte, s *scratch, now time.Time) ([]byte, bool) {
 // its payload type (rfc9143#9.2).
 func (p *port) tookRTP(b []byte, s *scratch, now time.Time) {
 	p.heard.Store(now.UnixNano())
+	if p.limit.Rate = int(p.rate.Load()); !p.limit.Takes(b, now) {
+		return
+	}
 	ends := *p.ends.Load()
 	for _, e := range ends {
 		if len(ends) > 1 && !e.carries(b) {
@@ -167,7 +188,15 @@ func (p *port) tookAsItIs(b []byte) {
 
 // tookRTCP has each medium take what is about it.
 func (p *port) tookRTCP(b []byte, s *scratch, mux bool) {
-	p.heard.Store(time.Now().UnixNano())
+	now := time.Now()
+	p.heard.Store(now.UnixNano())
+	limit := &p.control
+	if mux { // by who reads RTP
+		limit = &p.limit
+	}
+	if !limit.Bytes(len(b), now) {
+		return
+	}
 	for _, e := range *p.ends.Load() {
 		s.out = e.passRTCP(b, s.out, mux)
 	}

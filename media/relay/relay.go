@@ -52,6 +52,9 @@ type Config struct {
 	// VideoRate is how many bits a second an end that wants to be told may send of pictures, if the other one asks for
 	// no less; default 2 million.
 	VideoRate uint64
+	// SoundRate and PictureRate are how many bytes a second a peer may send of a medium; what is more is lost. Default 250,000
+	// and 2,500,000.
+	SoundRate, PictureRate int
 	// Silence is how long an end may send neither RTP nor RTCP, once the call is up and while it is not on hold; 0:
 	// as long as it likes.
 	Silence time.Duration
@@ -71,6 +74,12 @@ type Relay struct{ c Config }
 func New(c Config) *Relay {
 	if c.MaxMedia == 0 {
 		c.MaxMedia = 4
+	}
+	if c.SoundRate == 0 {
+		c.SoundRate = 250_000
+	}
+	if c.PictureRate == 0 {
+		c.PictureRate = 2_500_000
 	}
 	if c.LookEvery == 0 {
 		c.LookEvery = time.Second
@@ -334,6 +343,7 @@ func (a *Anchor) end(medium int, what *sdp.Media, to int, host netip.Addr, bridg
 		p.enter(e)
 		s.ends[k] = e
 	}
+	e.port.Load().allow(what, a.r.c)
 	e.port.Load().raw.Store(raw(what)) // a call may turn into a fax
 	a.told++
 	e.users[to] = a.told

@@ -240,6 +240,42 @@ func TestStrangerIsNotHeard(t *testing.T) {
 	bob.silent()
 }
 
+// TestFlood has a peer send more than a call needs, and by more sources; the other side gets what fits.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	a := relay(t, Config{SoundRate: 20_000}).Anchor()
+	defer a.Close()
+	alice, bob := newPhone(t, "127.0.0.1", "192.168.1.20"), newPhone(t, "127.0.0.1", "10.0.0.7")
+	meet(a, alice, bob)
+	hello(alice, bob)
+	time.Sleep(1100 * time.Millisecond) // what the greeting took of the rate is over
+	_ = bob.rtp.SetReadBuffer(1 << 20)
+	for seq := range uint16(300) {
+		alice.send(alice.rtp, alice.far.Media[0].Address(), voiced(uint32(seq%40), seq, strings.Repeat("x", 160)))
+		time.Sleep(100 * time.Microsecond)
+	}
+	alice.send(alice.rtp, alice.far.Media[0].Address(), voiced(1, 1, strings.Repeat("y", rtp.MaxPacket)))
+	got, ssrcs, buf := 0, map[string]bool{}, make([]byte, 3000)
+	for {
+		_ = bob.rtp.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		n, err := bob.rtp.Read(buf)
+		if err != nil {
+			break
+		}
+		if n > 172 {
+			t.Errorf("a packet of %d bytes was passed", n)
+		}
+		got++
+		ssrcs[string(buf[8:12])] = true
+	}
+	if got == 0 || got > 130 {
+		t.Errorf("%d packets of 300 were passed, want some and no more than 20,000 bytes", got)
+	}
+	if len(ssrcs) > 16 {
+		t.Errorf("%d sources were passed", len(ssrcs))
+	}
+}
+
 func TestNothingFlowsBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	a := relay(t, Config{}).Anchor()
@@ -551,7 +587,7 @@ func BenchmarkRelay(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a := New(Config{Ports: ports}).Anchor()
+	a := New(Config{Ports: ports, SoundRate: 1 << 40}).Anchor()
 	defer a.Close()
 	alice, bob := newPhone(b, "127.0.0.1", "127.0.0.1"), newPhone(b, "127.0.0.1", "127.0.0.1")
 	meet(a, alice, bob)
