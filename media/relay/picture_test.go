@@ -348,6 +348,35 @@ func TestLostPictures(t *testing.T) {
 	t.Error("what was lost does not come again")
 }
 
+// TestMissingPictures asks a phone again for what has not come from it.
+func TestMissingPictures(t *testing.T) {
+	t.Parallel()
+	_, v, p := videoCall(t, "a=rtcp-fb:* nack\r\n")
+	watch(t, v, p, 99)
+	to, seq, b := p.far.Media[1].Address(), uint16(1000), make([]byte, 1500)
+	p.send(p.video.rtcp, p.far.Media[1].RTCP(), []byte{0x80, 201, 0, 1, 0, 0, 0, 77}) // to be found at
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); seq += 5 {
+		p.send(p.video.rtp, to, picture1(seq, "a face"))
+		p.send(p.video.rtp, to, picture1(seq+3, "two are missing"))
+		_ = p.video.rtcp.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
+		n, err := p.video.rtcp.Read(b)
+		if err != nil {
+			continue
+		}
+		for kind, packet := range rtp.Compound(b[:n]) {
+			if kind != rtp.TypeTransport {
+				continue
+			}
+			lost := slices.Collect(rtp.Lost(packet))
+			if rtp.About(packet) != 77 || !slices.Equal(lost, []uint16{seq + 1, seq + 2}) && !slices.Equal(lost, []uint16{seq - 1}) {
+				t.Errorf("asked for %v of %d, want %d and %d of 77", lost, rtp.About(packet), seq+1, seq+2)
+			}
+			return
+		}
+	}
+	t.Error("nobody asks for what is missing")
+}
+
 // TestPicturesComeLater has a phone add pictures to a call with sound, hold both, and take them away.
 func TestPicturesComeLater(t *testing.T) {
 	t.Parallel()

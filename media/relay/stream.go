@@ -88,11 +88,11 @@ type end struct {
 	port atomic.Pointer[port] // media that are bundled share one
 	out  *rtp.Carrier         // what is sent from here, if the media is bridged
 	way  atomic.Pointer[way]  // where its media goes; nil: nowhere
-	// Of pictures: its peer, what was asked of that and when, and which source it sends.
+	// Of pictures: its peer, what was asked of that and when, and its last packet's source and number.
 	picture   atomic.Pointer[picture]
 	asked     atomic.Int64
 	requests  atomic.Uint32
-	source    atomic.Uint64
+	last      atomic.Uint64
 	onRefresh func(leg int)
 
 	users map[int]int // legs that know of it, and when they were told
@@ -122,15 +122,36 @@ func (e *end) pass(b, spent []byte, now time.Time) []byte {
 		if p.cache != nil {
 			p.cache.Keep(out)
 		}
-		e.began(b, now)
+		e.came(b, now)
 	}
 	return out
 }
 
-// began asks for a full picture when another source begins to send.
-func (e *end) began(b []byte, now time.Time) {
-	if source := 1<<32 | uint64(binary.BigEndian.Uint32(b[8:])); e.source.Swap(source) != source {
+// came asks for a full picture when another source begins to send, and again for what is missing of one, once: what comes
+// later is passed in its place.
+func (e *end) came(b []byte, now time.Time) {
+	source, sequence := binary.BigEndian.Uint32(b[8:]), binary.BigEndian.Uint16(b[2:])
+	this := 1<<48 | uint64(source)<<16 | uint64(sequence)
+	last := e.last.Load()
+	ahead := int16(sequence - uint16(last))
+	switch {
+	case last>>16 != this>>16:
 		e.refresh(now)
+	case ahead <= 0:
+		return
+	case ahead > 1 && ahead <= maxMissed:
+		e.ask(source, uint16(last)+1, int(ahead)-1)
+	}
+	e.last.Store(this)
+}
+
+// maxMissed is how many packets may be missing that are asked for again; of more the picture is lost.
+const maxMissed = 100
+
+// ask asks an end's peer again for what it has sent.
+func (e *end) ask(source uint32, first uint16, count int) {
+	if p := e.picture.Load(); p != nil && p.able.nack {
+		e.port.Load().sendRTCP(e.out.NACK(nil, source, first, count))
 	}
 }
 

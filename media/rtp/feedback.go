@@ -68,6 +68,17 @@ func (c *Carrier) PLI(dst []byte, source uint32) []byte {
 	return c.feedback(dst, FormatPLI, TypePicture, 2, source)
 }
 
+// NACK asks a source again for count packets from a number on (rfc4585#6.2.1).
+func (c *Carrier) NACK(dst []byte, source uint32, first uint16, count int) []byte {
+	words := (count + 16) / 17
+	dst = c.feedback(dst, FormatNACK, TypeTransport, 2+words, source)
+	for ; count > 0; count, first = count-17, first+17 {
+		dst = binary.BigEndian.AppendUint16(dst, first)
+		dst = binary.BigEndian.AppendUint16(dst, uint16(1<<min(count-1, 16)-1))
+	}
+	return dst
+}
+
 // FIR asks a source for a full picture; each request has another number (rfc5104#4.3.1).
 func (c *Carrier) FIR(dst []byte, source uint32, number uint8) []byte {
 	dst = c.feedback(dst, FormatFIR, TypePicture, 4, 0)

@@ -21,6 +21,14 @@ func TestFeedbackIsUnderstood(t *testing.T) {
 			x, ok := p.(*rtcp.PictureLossIndication)
 			return ok && x.MediaSSRC == 7 && x.SenderSSRC == ours
 		}},
+		"NACK": {c.NACK(nil, 7, 65535, 20), func(p rtcp.Packet) bool {
+			x, ok := p.(*rtcp.TransportLayerNack)
+			var all []uint16
+			for i := range x.Nacks {
+				all = append(all, x.Nacks[i].PacketList()...)
+			}
+			return ok && x.MediaSSRC == 7 && len(all) == 20 && all[0] == 65535 && all[1] == 0 && all[19] == 18
+		}},
 		"FIR": {c.FIR(nil, 7, 3), func(p rtcp.Packet) bool {
 			x, ok := p.(*rtcp.FullIntraRequest)
 			return ok && len(x.FIR) == 1 && x.FIR[0] == (rtcp.FIREntry{SSRC: 7, SequenceNumber: 3})

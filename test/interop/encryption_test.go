@@ -108,6 +108,21 @@ func TestSDESAndBrowser(t *testing.T) {
 	}
 }
 
+// TestLinphoneSDESAndBrowser bridges linphone's encryption and a browser's.
+func TestLinphoneSDESAndBrowser(t *testing.T) {
+	t.Parallel()
+	matrix(t, "jssip in chromium and linphone with srtp-mand over TLS call each other")
+	s, page := startBridge(t)
+	as, bs := SpeakAfter(t, browserLead, aliceSays), SpeakAfter(t, browserLead, bobSays)
+	a := NewBrowser(t, s, page, user(alice, "wss"), as.File)
+	b := NewLinphone(t, s, encrypting(bob, "srtp-mand"), bs.File)
+	a.Register(t)
+	b.Register(t)
+	talksTo(t, s, b, a, a, b, uri(s, alice), bs, as)
+	talksTo(t, s, a, b, a, b, uri(s, bob), as, bs)
+	secret(t, b)
+}
+
 // TestZRTP has two phones agree on keys in their media, which the server doesn't touch.
 func TestZRTP(t *testing.T) {
 	t.Parallel()
