@@ -10,6 +10,7 @@ cd "$(dirname "$0")"
 needs() {
 	cat <<-'LIST'
 	gcc             gcc
+	pkg-config      pkg-config
 	baresip         baresip-core
 	linphone-daemon linphone-cli
 	sipp            sip-tester
@@ -50,6 +51,8 @@ done
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
 # H.264 for baresip.
 ls /usr/lib/baresip/modules/avcodec.so >/dev/null 2>&1 || missing+=(baresip-ffmpeg)
+# The program has Opus in a build with the tag opus, which needs libopus.
+[ -e /usr/include/opus/opus.h ] || missing+=(libopus-dev)
 # slixmpp is a library, for Debian's own Python.
 /usr/bin/python3 -c 'import slixmpp' 2>/dev/null || missing+=(python3-slixmpp)
 

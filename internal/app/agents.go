@@ -43,6 +43,7 @@ func (a *App) anchor() (func(*core.Call) b2bua.Media, error) {
 		return relay.New(relay.Config{
 			Ports: a.ports, Identity: identity, Hide: calls.Anchor == config.AnchorAlways || c.From.Anchored,
 			Encryption: encryption(calls.Encryption), Silence: a.current.Load().Media.Silence, Log: a.log,
+			Transcode: calls.Transcode,
 		}).Anchor()
 	}, nil
 }

@@ -82,7 +82,7 @@ func services(cfg config.Config) []string {
 }
 
 func modeRouter(cfg config.Config, seen *mode.Seen) *mode.Router {
-	r := &mode.Router{Seen: seen}
+	r := &mode.Router{Seen: seen, Transcode: cfg.Calls.Transcode}
 	switch cfg.Calls.Anchor {
 	case config.AnchorNAT:
 		r.Anchor = mode.BehindNAT

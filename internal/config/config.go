@@ -177,6 +177,7 @@ type Calls struct {
 	Mode        CallMode
 	Anchor      Anchor
 	Encryption  Encryption
+	Transcode   bool
 	Ring        time.Duration
 	TimerC      time.Duration
 	MaxDuration time.Duration
@@ -375,6 +376,7 @@ func Default() Config {
 			Mode:        ModeAuto,
 			Anchor:      AnchorNAT,
 			Encryption:  EncryptionAsOffered,
+			Transcode:   true,
 			Ring:        time.Minute,
 			TimerC:      3*time.Minute + time.Second,
 			MaxDuration: 12 * time.Hour,

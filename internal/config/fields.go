@@ -224,6 +224,8 @@ func (c *Config) callsSection() section {
 			"Whether media is encrypted: as offered, so that who offers RTP/SAVP is not connected to plain RTP; opportunistic, each leg as its phone can, " +
 				"one that signs in over TLS being offered keys; or required, and no phone talks in plain RTP. A browser's media always is encrypted on its own leg.",
 			"rfc8643, rfc4568"},
+		{"transcode", boolean{&x.Transcode}, onReload,
+			"Whether ends of a call without a common codec hear each other all the same, where media passes through the server. A call whose offer lacks G.711 passes through it for that, unless anchor is never.", ""},
 		{"ring", duration(&x.Ring, 5*time.Second, 10*time.Minute), onReload,
 			"How long phones ring before the call ends unanswered.", ""},
 		{"timer_c", duration(&x.TimerC, 3*time.Minute+time.Second, time.Hour), onRestart,

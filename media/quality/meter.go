@@ -72,6 +72,13 @@ func (m *Meter) Came(ssrc uint32, sequence uint16, timestamp uint32, now time.Ti
 	m.in.Take(ssrc, sequence, timestamp, m.clock, now)
 }
 
+// Packet counts an RTP packet that came from the leg, by its header (rfc3550#5.1).
+func (m *Meter) Packet(b []byte, now time.Time) {
+	if len(b) >= 12 {
+		m.Came(binary.BigEndian.Uint32(b[8:]), binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[4:]), now)
+	}
+}
+
 // Went counts a packet that went to it.
 func (m *Meter) Went() {
 	m.mu.Lock()

@@ -48,11 +48,6 @@ func (m meeting) meet(medium int, fe, te *end) error {
 	if err := m.keys(fe.port.Load().sdes, te.port.Load().sdes, answer, offer, medium); err != nil {
 		return err
 	}
-	for _, c := range answer.Codecs() {
-		fe.out.SetRate(c.Rate)
-		te.out.SetRate(c.Rate)
-		break
-	}
 	te.show(m.to, offer, answer, m.a.r.c.VideoRate)
 	fe.show(m.from, answer, offer, m.a.r.c.VideoRate)
 	there, reverse := &way{}, &way{}
@@ -60,6 +55,7 @@ func (m meeting) meet(medium int, fe, te *end) error {
 	if m.bridged {
 		there.types, reverse.types = back(s.offered[m.from], m.in.Media[medium])
 	}
+	m.a.cross(m.in.Media[medium], offer, fe, te, there, reverse)
 	s.join(te, fe, there, reverse)
 	return nil
 }

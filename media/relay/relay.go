@@ -60,6 +60,8 @@ type Config struct {
 	Silence time.Duration
 	// LookEvery is how often ends are looked after; default a second.
 	LookEvery time.Duration
+	// Transcode has ends without a common codec hear each other all the same (cross.go).
+	Transcode bool
 	// SetUp and Consent: see webrtc.Config.
 	SetUp, Consent time.Duration
 	// Rand gives the random numbers of RTP; default math/rand/v2.
@@ -114,7 +116,9 @@ type Anchor struct {
 	since   time.Time       // when the call was answered; zero before
 	watched bool
 	closed  bool
-	running sync.WaitGroup
+
+	measured []Measure
+	running  sync.WaitGroup
 }
 
 // Anchor makes the anchor of a call. No port is open before it has an offer.
@@ -178,6 +182,7 @@ func (a *Anchor) Offer(_ context.Context, from, to int, body string) (string, er
 	if a.lowers(f, t) {
 		return "", ErrForm
 	}
+	a.widen(d, f, t, bridged)
 	host := a.host(t)
 	n, err := a.redirect(d, f, t, bridged, host, func(i int) (*end, error) { return a.end(i, f.said.Media[i], to, host, bridged, form) })
 	if err == nil && n == 0 {
@@ -391,8 +396,9 @@ func (a *Anchor) Close() {
 		close(a.done)
 	}
 	a.closed = true
-	for _, s := range a.streams {
+	for i, s := range a.streams {
 		for _, e := range s.ends {
+			a.measure(i, e)
 			e.way.Store(nil)
 			e.close()
 		}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"parley/media/quality"
 	"parley/media/rtp"
 )
 
@@ -80,7 +81,8 @@ func (s *stream) forget(gone *end) {
 // stream of the other end's, its payload type that which the other peer wants.
 type way struct {
 	to    *end
-	types *types // nil: as it came
+	types *types    // nil: as it came
+	cross *crossing // what makes one codec another; nil: nothing
 }
 
 // end is one medium towards one side of the call. What is not atomic belongs to the anchor's lock.
@@ -88,6 +90,8 @@ type end struct {
 	port atomic.Pointer[port] // media that are bundled share one
 	out  *rtp.Carrier         // what is sent from here, if the media is bridged
 	way  atomic.Pointer[way]  // where its media goes; nil: nowhere
+	// How its peer's media comes and goes.
+	meter quality.Meter
 	// Of pictures: its peer, what was asked of that and when, and its last packet's source and number.
 	picture   atomic.Pointer[picture]
 	asked     atomic.Int64
@@ -104,6 +108,12 @@ func (e *end) pass(b, spent []byte, now time.Time) []byte {
 	if w == nil {
 		return spent
 	}
+	e.meter.Packet(b, now)
+	if w.cross != nil {
+		w.cross.rtp(w, b, now)
+		return spent
+	}
+	w.to.meter.Went()
 	if w.types == nil {
 		w.to.port.Load().write(b)
 		return spent
@@ -161,8 +171,14 @@ func (e *end) passRTCP(b, spent []byte, mux bool) []byte {
 	if w == nil {
 		return spent
 	}
+	now := time.Now()
+	e.meter.Told(b, now)
+	if w.cross != nil {
+		return spent // each end gets reports of its own
+	}
 	to := w.to.port.Load()
 	if w.types == nil {
+		w.to.meter.Tells(b, now)
 		if mux {
 			to.write(b)
 		} else {
@@ -170,11 +186,12 @@ func (e *end) passRTCP(b, spent []byte, mux bool) []byte {
 		}
 		return spent
 	}
-	e.heard(b, time.Now())
+	e.heard(b, now)
 	out, ok := w.to.out.RTCP(spent[:0], b, e.out)
 	if !ok {
 		return spent
 	}
+	w.to.meter.Tells(out, now)
 	to.sendRTCP(out)
 	return out
 }

@@ -272,6 +272,7 @@ func (c *Call) finish(e End) {
 	info := c.Info()
 	c.b.c.Log.Info("call ended", "call", info.ID, "from", info.From, "to", info.To, "target", info.Target,
 		"by", e.By.String(), "status", e.Status, "reason", e.Reason, "err", e.Err)
+	c.measured()
 	if c.inv.Observer != nil {
 		c.inv.Observer.Ended(info, e)
 	}

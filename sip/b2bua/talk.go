@@ -57,7 +57,9 @@ func (c *Call) request(l *leg, in *dialog.Incoming) {
 		c.moved(l, in)
 		c.offerTurn(l, in)
 	default:
-		c.pass(&turn{from: l, to: c.other(l), in: in}, req.Body())
+		if !c.key(l, in) {
+			c.pass(&turn{from: l, to: c.other(l), in: in}, req.Body())
+		}
 	}
 }
 

@@ -336,7 +336,11 @@ func build() (string, error) {
 		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
 	name := filepath.Join(bin, "parley-race")
-	cmd := exec.Command("go", "build", "-race", "-o", name, "./cmd/parley")
+	args := []string{"build", "-race", "-o", name}
+	if exec.Command("pkg-config", "--exists", "opus").Run() == nil { // Opus is in a build that can have it
+		args = append(args, "-tags", "opus")
+	}
+	cmd := exec.Command("go", append(args, "./cmd/parley")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build ./cmd/parley: %w\n%s", err, out)

@@ -89,9 +89,11 @@ sip_listen 127.0.0.1:0
 audio_source aufile,%s
 audio_player aubridge,nil
 audio_alert aubridge,nil
+ausrc_srate 8000
 snd_path %s
 module_path /usr/lib/baresip/modules
 module g711.so
+module g722.so
 module aufile.so
 module aubridge.so
 module sndfile.so
@@ -262,9 +264,20 @@ func (b *Baresip) newUA(t testing.TB, interval int) {
 // line is its account, as it is written down.
 func (b *Baresip) line(interval int) string {
 	return fmt.Sprintf(
-		"<sip:%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"%s\";regint=%d;audio_codecs=PCMU/8000/1;video_codecs=%s%s",
+		"<sip:%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"%s\";regint=%d;audio_codecs=%s;video_codecs=%s%s",
 		b.server.Address(b.account.User), b.account.Transport, b.account.User, b.account.Password,
-		b.server.URI(b.account.Transport), interval, strings.ToLower(b.account.Video), b.encryption())
+		b.server.URI(b.account.Transport), interval, b.codec(), strings.ToLower(b.account.Video), b.encryption())
+}
+
+// codec is what its account names it by: the sample rate, where an rtpmap has the clock's.
+func (b *Baresip) codec() string {
+	switch b.account.Codec {
+	case "":
+		return "PCMU/8000/1"
+	case "G722":
+		return "G722/16000/1"
+	}
+	return b.account.Codec + "/8000/1"
 }
 
 func (b *Baresip) encryption() string {

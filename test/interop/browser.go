@@ -200,7 +200,19 @@ func (b *Browser) Resume(t testing.TB) {
 // Press sends a tone (RFC 4733).
 func (b *Browser) Press(t testing.TB, key string) {
 	t.Helper()
-	b.tell(t, "press", map[string]string{"key": key})
+	b.tell(t, "press", map[string]string{"key": key, "by": "RFC2833"})
+}
+
+// PressINFO sends a key in an INFO.
+func (b *Browser) PressINFO(t testing.TB, key string) {
+	t.Helper()
+	b.tell(t, "press", map[string]string{"key": key, "by": "INFO"})
+}
+
+// Speak has it know one codec alone.
+func (b *Browser) Speak(t testing.TB, codec string) {
+	t.Helper()
+	b.tell(t, "speak", map[string]string{"codec": codec})
 }
 
 // AwaitFailed waits until a call fails and gives the cause.

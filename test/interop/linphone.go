@@ -45,6 +45,14 @@ func NewLinphone(t testing.TB, s *harness.Server, a Account, speech string) *Lin
 		l.conn = c
 		return err == nil
 	})
+	if a.Codec != "" {
+		l.must(t, "audio-codec-disable ALL")
+		format := "/8000/1"
+		if a.Codec == "opus" {
+			format = "/48000/2"
+		}
+		l.must(t, "audio-codec-enable "+a.Codec+format)
+	}
 	return l
 }
 

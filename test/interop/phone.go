@@ -19,6 +19,8 @@ type Account struct {
 	Encryption string
 	// Video is the codec of its pictures, "VP8" or "H264"; a browser has all. "" stands for sound alone.
 	Video string
+	// Codec is the only one that the phone has, as an rtpmap names it: "G722"; "" is the phone's usual.
+	Codec string
 }
 
 // Phone is a real phone under a test's control. All methods fail the test where the phone doesn't

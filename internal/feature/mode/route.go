@@ -24,6 +24,8 @@ const (
 // Router chooses the mode.
 type Router struct {
 	Anchor Anchor
+	// Transcode: media may pass through the server for its codecs to be changed.
+	Transcode bool
 	// Force, if set, is the mode of every call between devices.
 	Force *core.Mode
 	// Encryption is the policy for legs of different forms.
@@ -67,6 +69,8 @@ func (r *Router) Route(_ context.Context, c *core.Call, p *core.Plan) error {
 		p.Mode, p.Why = core.BackToBack, "all media is anchored"
 	case r.Anchor == BehindNAT && !c.Media.ICE && nated(c, p):
 		p.Mode, p.Why = core.BackToBack, "a side is behind a NAT and the offer has no ICE"
+	case r.Anchor == BehindNAT && r.Transcode && c.Media.Rare:
+		p.Mode, p.Why = core.BackToBack, "the offer lacks the codec that every telephone has"
 	}
 	p.Note("mode: %s: %s", p.Mode, p.Why)
 	return nil

@@ -210,3 +210,24 @@ func TestSeenIsBounded(t *testing.T) {
 		t.Errorf("the last is remembered as %q", form)
 	}
 }
+
+func TestRareCodecs(t *testing.T) {
+	t.Parallel()
+	phone := []core.Step{{Targets: []core.Target{{Name: "phone", Binding: core.Binding{Network: "UDP"}}}}}
+	for _, test := range []struct {
+		router Router
+		rare   bool
+		want   core.Mode
+	}{
+		{Router{Anchor: BehindNAT, Transcode: true}, true, core.BackToBack},
+		{Router{Anchor: BehindNAT, Transcode: true}, false, core.Proxied},
+		{Router{Anchor: BehindNAT}, true, core.Proxied},
+		{Router{Anchor: Never, Transcode: true}, true, core.Proxied},
+	} {
+		plan := &core.Plan{Steps: phone}
+		call := core.Call{Method: "INVITE", Media: core.Media{Form: core.PlainRTP, Rare: test.rare}}
+		if err := test.router.Route(t.Context(), &call, plan); err != nil || plan.Mode != test.want {
+			t.Errorf("%+v, without G.711 %v: %s, %v; want %s", test.router, test.rare, plan.Mode, err, test.want)
+		}
+	}
+}

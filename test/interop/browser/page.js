@@ -47,11 +47,15 @@ window.phone = {
   hangup() { this.session.terminate(); },
   hold() { this.session.hold(); },
   resume() { this.session.unhold(); },
-  press({ key }) { this.session.sendDTMF(key, { transportType: 'RFC2833' }); },
+  press({ key, by }) { this.session.sendDTMF(key, { transportType: by }); },
+  // speak has it know one codec alone, and telephone-event.
+  speak({ codec }) { this.codec = codec; },
 
   take(session, originator) {
     this.session = session;
     ear.begin();
+    // In both directions: it sends the first of what the other end has, whatever it has answered itself.
+    session.on('sdp', (e) => { if (this.codec) e.sdp = only(e.sdp, this.codec); });
     if (originator === 'remote') emit('incoming', session.remote_identity.uri.toString());
     session.on('progress', () => emit('progress'));
     session.on('confirmed', () => emit('confirmed'));
@@ -67,6 +71,17 @@ window.phone = {
 
   recording() { return ear.recording(); },
 };
+
+// only leaves a description one codec, and telephone-event.
+function only(sdp, codec) {
+  const lines = sdp.split('\r\n');
+  const named = lines.map((l) => /^a=rtpmap:(\d+) ([^/]+)\//.exec(l)).filter((m) => m);
+  const kept = named.filter((m) => [codec, 'telephone-event'].includes(m[2])).map((m) => m[1]);
+  return lines.filter((l) => {
+    const m = /^a=(?:rtpmap|fmtp|rtcp-fb):(\d+) /.exec(l);
+    return !m || kept.includes(m[1]);
+  }).map((l) => (l.startsWith('m=audio') ? [...l.split(' ').slice(0, 3), ...kept].join(' ') : l)).join('\r\n');
+}
 
 const media = (video) => ({
   mediaConstraints: {
