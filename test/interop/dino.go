@@ -77,7 +77,7 @@ func (a *Dino) Register(t testing.TB) {
 		a.server.Address(a.user), user(a.user, "").Password))
 	a.write(t, "hosts", fmt.Sprintf("127.0.0.1 localhost\n%s %s\n", a.line(t), a.server.Domain))
 	a.write(t, "resolv.conf", "nameserver 127.0.0.1\noptions attempts:1 timeout:1\n")
-	a.env = append(a.env, "GDK_BACKEND=x11", "GSK_RENDERER=cairo", "GTK_A11Y=none", "GIO_USE_VFS=local")
+	a.env = append(a.env, "GDK_BACKEND=x11", "GSK_RENDERER=cairo", "GTK_A11Y=none", "GIO_USE_VFS=local", "G_MESSAGES_DEBUG=rtp")
 	a.process = a.start(t, "window", "unshare", "--map-root-user", "--mount", "sh", "-ec",
 		`mount --bind "$0/hosts" /etc/hosts
 		mount --bind "$0/resolv.conf" "$(realpath /etc/resolv.conf)"
@@ -245,18 +245,13 @@ func (a *Dino) Decline(t testing.TB) { t.Helper(); a.ofCall(t, "reject-call") }
 // AwaitTalking waits until the call's media is connected, then speaks.
 func (a *Dino) AwaitTalking(t testing.TB) {
 	t.Helper()
-	harness.Eventually(t, "Dino has connected", func() bool {
-		return a.query(t, fmt.Sprintf("SELECT encryption FROM call WHERE id = %d", a.calls)) == dtlsSRTP
-	})
+	a.process.WaitFrom(t, a.since, "RTCP is ready")
 	for _, stream := range []string{"source-outputs", "sink-inputs"} {
 		harness.Eventually(t, "Dino has "+stream+" of sound", func() bool { return strings.Contains(a.sound(t, stream), "protocol-native") })
 	}
 	a.hearing = a.start(t, "ear", "parec", "--device=ear.monitor", "--rate=8000", "--format=s16le", "--channels=1", "--raw", a.heardFile())
 	a.speaking = a.start(t, "mouth", "paplay", "--device=mouth", a.speech)
 }
-
-// dtlsSRTP is how its database says that a call is encrypted, as it does once keys are agreed on.
-const dtlsSRTP = "3"
 
 func (a *Dino) heardFile() string { return filepath.Join(a.dir, fmt.Sprintf("heard-%d", a.calls)) }
 

@@ -1,6 +1,14 @@
 package interop
 
-import "testing"
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"parley/test/harness"
+)
 
 // withDino has alice at stanza and bob at Dino, and gives what they say.
 func withDino(t *testing.T) (a *Stanza, b *Dino, aliceSaid, bobSaid Speech) {
@@ -44,4 +52,36 @@ func TestDinoCalls(t *testing.T) {
 	a.do(t, "presence", happening{"to": a.server.Address(bob)})
 	b.AwaitText(t, a.server.Address(alice), "call me")
 	talk(t, b, a, a.server.Address(alice), bs, as)
+}
+
+// TestDinoIsCalledByAPhone has Dino answer a SIP phone.
+func TestDinoIsCalledByAPhone(t *testing.T) {
+	t.Parallel()
+	matrix(t, "baresip calls dino, which hangs up; the sound is bridged")
+	s := start(t, map[string]string{"media.address": fmt.Sprintf("%q", outward(t))})
+	as, bs := SpeakAfter(t, 3, aliceSays), Speak(t, bobSays)
+	a := NewBaresip(t, s, user(alice, "udp"), as.File)
+	b := NewDino(t, s, bob, bs.File)
+	a.Register(t)
+	b.Register(t)
+	harness.Eventually(t, "the server knows what Dino can", func() bool {
+		return strings.Contains(s.MustRun(t, "route", "explain", s.Address(alice), s.Address(bob)), "1 app(s)")
+	})
+	talksTo(t, s, a, b, b, a, uri(s, bob), as, bs)
+}
+
+// outward is an address of this machine by which others reach it. Dino gathers no other.
+func outward(t *testing.T) netip.Addr {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range all {
+		if p, err := netip.ParsePrefix(one.String()); err == nil && p.Addr().Is4() && !p.Addr().IsLoopback() {
+			return p.Addr()
+		}
+	}
+	t.Fatal("this machine has loopback alone")
+	return netip.Addr{}
 }
