@@ -294,3 +294,84 @@ func TestCloseEndsCalls(t *testing.T) {
 	b.gets(jingle.SessionTerminate)
 	s.sees(s.calls(), "503")
 }
+
+// TestNothingIsLeft has calls end in all ways, many times, and nothing be left of them.
+func TestNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, Config{Linger: time.Millisecond, PerAccount: 1000})
+	b := s.app(bob, "b")
+	for range 20 {
+		s.taken(b).Bye()
+		s.phone.Expect("200 BYE")
+		b.gets(jingle.SessionTerminate)
+		s.over()
+		s.talk(b)
+		b.does(&jingle.Jingle{Action: jingle.SessionTerminate, Reason: reason(jingle.Success)})
+		s.phone.Respond(s.phone.Expect("BYE"), 200)
+		s.over()
+		invite := s.calls()
+		b.hears(jingle.Propose, "")
+		b.says(b.peer, jingle.Intent{Step: jingle.Reject})
+		s.sees(invite, "603")
+		s.over()
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		s.Calls.mu.Lock()
+		left := len(s.byOwn)
+		s.Calls.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d addresses are left", left)
+		}
+	}
+}
+
+// TestWhatWasSettledEarlyIsBounded has many calls be settled of which nobody has heard.
+func TestWhatWasSettledEarlyIsBounded(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, Config{})
+	b := s.app(bob, "b")
+	for range 2*maxEarly + 10 {
+		b.says(alice2(), jingle.Intent{Step: jingle.Retract, ID: newID()})
+	}
+	s.Calls.mu.Lock()
+	defer s.Calls.mu.Unlock()
+	if len(s.early) > maxEarly {
+		t.Errorf("%d are remembered", len(s.early))
+	}
+}
+
+// TestCandidatesOfAnOffer has an offer for who takes no candidates later have them all.
+func TestCandidatesOfAnOffer(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, Config{})
+	b := s.app(bob, "b")
+	b.peer, b.id = alice2(), newID()
+	b.mine = readAs(s, strings.Replace(browserSDP("actpass", "app"), "a=candidate:1 1 udp 1 192.0.2.1 4000 typ host\r\n", "", 1), jingle.Initiator)
+	j, err := b.mine.Initiate(b.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.does(j)
+	c := b.mine.Contents()[0]
+	tell := func(port uint16, complete bool) {
+		b.does(&jingle.Jingle{Action: jingle.TransportInfo, Contents: []jingle.Content{{Creator: c.Creator, Name: c.Name, Transport: &jingle.Transport{
+			Candidates: []jingle.Candidate{{Component: 1, Foundation: "1", ID: "c", IP: "192.0.2.1", Port: port, Priority: 1, Protocol: "udp", Type: "host"}},
+			Complete:   complete,
+		}}}})
+	}
+	tell(4001, false)
+	tell(4002, true)
+	invite := s.phone.Expect("INVITE")
+	for _, want := range []string{"192.0.2.1 4001 typ host", "192.0.2.1 4002 typ host", "a=end-of-candidates"} {
+		if !strings.Contains(invite.Body(), want) {
+			t.Errorf("there is no %s in\n%s", want, invite.Body())
+		}
+	}
+	s.phone.Respond(invite, 486)
+	s.phone.Expect("ACK")
+	b.gets(jingle.SessionTerminate)
+	s.over()
+}
