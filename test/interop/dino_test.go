@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"parley/sip/siptest"
 	"parley/test/harness"
 )
 
@@ -33,20 +34,36 @@ func TestDinoChats(t *testing.T) {
 	a.AwaitText(t, toDino, "hello Stanza")
 }
 
-func TestDinoIsCalled(t *testing.T) {
+func TestDinoDeclines(t *testing.T) {
 	t.Parallel()
-	matrix(t, "stanza calls dino, which declines, and answers")
-	a, b, as, bs := withDino(t)
+	matrix(t, "stanza calls dino, which rings and declines")
+	a, b, _, _ := withDino(t)
 	a.Dial(t, a.server.Address(bob))
 	b.AwaitRinging(t)
 	b.Decline(t)
 	a.AwaitIdle(t)
+}
+
+// quiet leaves a test of Dino's sound to soak runs: on a busy machine it breaks up, or its microphone does not open.
+func quiet(t *testing.T) {
+	t.Helper()
+	if siptest.Soak(0, 1) == 0 {
+		t.Skip("Dino's sound needs a machine with nothing else to do: make soak")
+	}
+}
+
+func TestSoakDinoIsCalled(t *testing.T) {
+	t.Parallel()
+	matrix(t, "stanza calls dino, which answers")
+	quiet(t)
+	a, b, as, bs := withDino(t)
 	talk(t, a, b, a.server.Address(bob), as, bs)
 }
 
-func TestDinoCalls(t *testing.T) {
+func TestSoakDinoCalls(t *testing.T) {
 	t.Parallel()
 	matrix(t, "dino calls stanza, and hangs up")
+	quiet(t)
 	a, b, as, bs := withDino(t)
 	a.Write(t, a.server.Address(bob), "call me") // that shows nothing of what stanza can do; its presence does
 	a.do(t, "presence", happening{"to": a.server.Address(bob)})
@@ -54,10 +71,11 @@ func TestDinoCalls(t *testing.T) {
 	talk(t, b, a, a.server.Address(alice), bs, as)
 }
 
-// TestDinoIsCalledByAPhone has Dino answer a SIP phone.
-func TestDinoIsCalledByAPhone(t *testing.T) {
+// TestSoakDinoIsCalledByAPhone has Dino answer a SIP phone.
+func TestSoakDinoIsCalledByAPhone(t *testing.T) {
 	t.Parallel()
 	matrix(t, "baresip calls dino, which hangs up; the sound is bridged")
+	quiet(t)
 	s := start(t, map[string]string{"media.address": fmt.Sprintf("%q", outward(t))})
 	as, bs := SpeakAfter(t, 3, aliceSays), Speak(t, bobSays)
 	a := NewBaresip(t, s, user(alice, "udp"), as.File)

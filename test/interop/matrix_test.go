@@ -32,8 +32,11 @@ func matrix(t *testing.T, what string) {
 	t.Helper()
 	t.Cleanup(func() {
 		result := "yes"
-		if t.Failed() {
+		switch {
+		case t.Failed():
 			result = "NO"
+		case t.Skipped():
+			result = "-"
 		}
 		fmt.Printf("interop  %-3s  %s\n", result, what)
 	})
