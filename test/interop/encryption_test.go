@@ -58,7 +58,11 @@ func TestSDESIsNotLowered(t *testing.T) {
 	s := start(t, map[string]string{"media.ports": fmt.Sprintf(`"%d-%d"`, relayLow, relayHigh)})
 	as := Speak(t, aliceSays)
 	a := NewBaresip(t, s, encrypting(alice, "srtp-mand"), as.File)
+	b := NewBaresip(t, s, user(bob, "udp"), as.File)
 	a.Register(t)
+	b.Register(t)
+	a.Dial(t, uri(s, bob))
+	toldWith(t, a, "488") // bob's phone can make nothing of RTP/SAVP
 	a.Dial(t, uri(s, "echo"))
 	a.AwaitTalking(t)
 	harness.Eventually(t, "alice hears herself", func() bool { return len(a.Heard(t).Samples) > 16000 })
