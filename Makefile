@@ -8,13 +8,15 @@ LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZ    ?= 10s
 SOAK    ?= 2m
 BENCH   ?= .
+# Opus is in a build where its library is (libopus-dev); TAGS= leaves it out.
+TAGS    ?= $(shell pkg-config --exists opus 2>/dev/null && echo opus)
 UNIT    := $(GO) list ./... | grep -v '^parley/test/'
 RACE    := -race -timeout 15m
 
 .PHONY: build run test setup vet unit lint peers fuzz soak bench compare clean
 
 build:
-	$(GO) build -trimpath -o bin/parley ./cmd/parley
+	$(GO) build -tags '$(TAGS)' -trimpath -o bin/parley ./cmd/parley
 
 run: build
 	./bin/parley serve --demo
@@ -28,13 +30,14 @@ setup:
 	./test/setup.sh
 
 vet:
-	$(GO) vet ./...
+	$(GO) vet -tags '$(TAGS)' ./...
 
 unit:
-	$(GO) test $(RACE) $$($(UNIT))
+	$(GO) test -tags '$(TAGS)' $(RACE) $$($(UNIT))
+	$(GO) test ./media/codec ./media/play ./media/transcode
 
 lint:
-	$(LINT) run ./...
+	$(LINT) run --build-tags '$(TAGS)' ./...
 
 # House rules and licences, dialogue scripts, and interop: what passed between which phones and apps is
 # printed as a table.
