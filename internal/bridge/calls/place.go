@@ -73,6 +73,9 @@ func (c *call) placeProposed() {
 		Media: core.Media{Offered: true, ICE: true, Form: core.WebRTC},
 	})
 	if err != nil { // the apps are all there is
+		if core.AsError(err).Reason != core.Unavailable {
+			c.x.c.Log.Info("a proposal rings no phone", "call", c.id, "by", c.begun.by.String(), "to", c.callee.String(), "err", err)
+		}
 		c.quit()
 		return
 	}
