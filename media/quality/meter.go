@@ -224,14 +224,20 @@ func delay(trip, jitter time.Duration) time.Duration { return trip/2 + 2*jitter 
 func (f Figures) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.String("codec", f.Codec), slog.Uint64("received", f.Received), slog.Uint64("sent", f.Sent),
-		slog.Float64("loss", round(f.Loss)), slog.Duration("jitter", f.Jitter.Round(100*time.Microsecond)), slog.Float64("mos", f.MOS),
+		slog.Float64("loss", round(f.Loss)), slog.Duration("jitter", f.Jitter.Round(100*time.Microsecond)),
+	}
+	if f.MOS > 0 {
+		attrs = append(attrs, slog.Float64("mos", f.MOS))
 	}
 	if f.Trip > 0 {
 		attrs = append(attrs, slog.Duration("rtt", f.Trip.Round(100*time.Microsecond)))
 	}
 	if f.Told {
 		attrs = append(attrs, slog.Float64("far_loss", round(f.FarLoss)),
-			slog.Duration("far_jitter", f.FarJit.Round(100*time.Microsecond)), slog.Float64("far_mos", max(f.SentMOS, f.FarMOS)))
+			slog.Duration("far_jitter", f.FarJit.Round(100*time.Microsecond)))
+	}
+	if mos := max(f.SentMOS, f.FarMOS); mos > 0 {
+		attrs = append(attrs, slog.Float64("far_mos", mos))
 	}
 	return slog.GroupValue(attrs...)
 }

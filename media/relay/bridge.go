@@ -50,13 +50,13 @@ func (m meeting) meet(medium int, fe, te *end) error {
 	}
 	te.show(m.to, offer, answer, m.a.r.c.VideoRate)
 	fe.show(m.from, answer, offer, m.a.r.c.VideoRate)
-	there, reverse := &way{}, &way{}
-	s := m.a.streams[medium]
-	if m.bridged {
-		there.types, reverse.types = back(s.offered[m.from], m.in.Media[medium])
+	there, reverse, err := m.ways(medium, fe, te)
+	if err != nil {
+		return err
 	}
-	m.a.cross(m.in.Media[medium], offer, fe, te, there, reverse)
-	s.join(te, fe, there, reverse)
+	fe.speaks(answer)
+	te.speaks(m.in.Media[medium])
+	m.a.streams[medium].join(te, fe, there, reverse)
 	return nil
 }
 
@@ -254,5 +254,6 @@ func (a *Anchor) transport(e *end, setup string) sdp.Transport {
 // carries says that a packet is of this medium, by its payload type.
 func (e *end) carries(b []byte) bool {
 	w := e.way.Load()
-	return w != nil && w.types != nil && w.types.has(int(b[1]&0x7f))
+	payload := int(b[1] & 0x7f)
+	return w != nil && w.types != nil && (w.types.has(payload) || w.takesAny(payload))
 }

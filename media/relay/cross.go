@@ -1,14 +1,15 @@
 package relay
 
 import (
-	"log/slog"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"parley/media/codec"
 	"parley/media/dtmf"
-	"parley/media/quality"
 	"parley/media/rtp"
 	"parley/media/transcode"
 	"parley/sdp"
@@ -16,34 +17,51 @@ import (
 
 // What an offer lacks is added to it, behind what it has: all codecs that the relay can turn into one of the offer's. If the
 // answer has one of the offer's own, that is what is spoken, and nothing is transcoded. Else each leg speaks
-// what it knows, and a crossing between the two ends makes the one of the other.
+// what it knows, and a crossing on each way between the two ends makes the one of the other.
 
-// widen adds to an offer what its maker has not.
-func (a *Anchor) widen(d *sdp.Description, from, to *leg, bridged bool) {
-	if !a.r.c.Transcode || !bridged && from.said.Form() != sdp.Plain {
+// widen adds to an offer what its maker has not. What two peers have encrypted between them stays as it is.
+func (a *Anchor) widen(d *sdp.Description, to int, bridged bool) {
+	if !a.r.c.Transcode {
 		return
 	}
+	t := a.legs[to]
 	for i, m := range d.Media {
-		if m.Kind != "audio" || m.Port == 0 || to.knows(i, m) || len(known(m)) == 0 {
+		if m.Kind != "audio" || m.Port == 0 || !bridged && m.Form() != sdp.Plain {
 			continue
 		}
-		for _, c := range codec.All() {
-			if !slices.ContainsFunc(m.Codecs(), describe(c).Same) {
-				m.Offer(describe(c))
-			}
+		s := a.streams[i]
+		if !bridged {
+			s.offered[to] = t.keep(i, m)
 		}
-		widenEvents(m)
+		if !t.knows(i, m) && len(known(m)) > 0 {
+			s.offered[to] = append(s.offered[to], t.add(i, m)...)
+		}
 	}
 }
 
-// widenEvents has telephone-event on each clock that a codec has (rfc4733#2.1).
-func widenEvents(m *sdp.Media) {
-	for _, c := range known(m) {
-		events := sdp.Codec{Payload: 101, Name: "telephone-event", Rate: c.Clock, Fmtp: "0-15"}
-		if !slices.ContainsFunc(m.Codecs(), events.Same) {
-			m.Offer(events)
+// add puts codecs of ours behind those of an offer to the leg, and telephone-event on each clock that a codec has
+// (rfc4733#2.1).
+func (l *leg) add(medium int, m *sdp.Media) (all []match) {
+	put := func(c sdp.Codec) {
+		if slices.ContainsFunc(m.Codecs(), c.Same) {
+			return
+		}
+		if c.Payload = l.number(medium, c); c.Payload < 0 {
+			return
+		}
+		if n, ok := m.Offer(c); ok {
+			c.Payload = n
+			l.numbered(medium)[n] = c
+			all = append(all, match{codec: c, came: ours, put: n})
 		}
 	}
+	for _, c := range codec.All() {
+		put(describe(c))
+	}
+	for _, c := range known(m) {
+		put(sdp.Codec{Payload: 101, Name: "telephone-event", Rate: c.Clock, Fmtp: "0-15"})
+	}
+	return all
 }
 
 // knows says that a leg surely has a codec of a medium: by what it said last.
@@ -52,9 +70,12 @@ func (l *leg) knows(medium int, m *sdp.Media) bool {
 		return false
 	}
 	theirs := l.said.Media[medium].Codecs()
-	return slices.ContainsFunc(m.Codecs(), func(c sdp.Codec) bool {
-		return !c.IsEvents() && slices.ContainsFunc(theirs, c.Same)
-	})
+	return slices.ContainsFunc(m.Codecs(), func(c sdp.Codec) bool { return speech(c) && slices.ContainsFunc(theirs, c.Same) })
+}
+
+// speech says that a codec carries all that is said: not keys alone, nor the noise between words, nor repetitions.
+func speech(c sdp.Codec) bool {
+	return !c.IsEvents() && !strings.EqualFold(c.Name, "CN") && !strings.EqualFold(c.Name, "red")
 }
 
 func describe(c codec.Codec) sdp.Codec {
@@ -94,67 +115,158 @@ func sideOf(s spoken, m *sdp.Media) transcode.Side {
 	return side
 }
 
-// cross takes out of an answer, which has the payload types of the offer already, what the offer had not, and puts what has to
-// be done on the ways between the two ends that it joins: fe is that of who answers, back the way from it.
-func (a *Anchor) cross(answer, offer *sdp.Media, fe, te *end, there, back *way) {
-	j := joint{a: a, fe: fe, te: te, there: there, back: back}
+// mismatch is what two ends of audio speak whose codecs have to be changed: who answers, all that it may send and the
+// offer had not, and who made the offer.
+type mismatch struct {
+	theirs []spoken
+	own    spoken
+}
+
+// foreign says that a codec of an answer is not of the offer, but one that was added to it.
+func foreign(offered []match, c sdp.Codec) bool {
+	o, ok := meant(offered, c)
+	return !ok || o.came == ours
+}
+
+// mismatched finds out whether an answer needs codecs to be changed.
+func (m meeting) mismatched(medium int) (x mismatch, ok bool) {
+	answer, offer := m.a.legs[m.from].said.Media[medium], m.a.legs[m.to].said.Media[medium]
 	theirs, own := known(answer), known(offer)
-	speak(fe, answer)
-	if answer.Kind != "audio" || !a.r.c.Transcode || len(theirs) == 0 || len(own) == 0 {
-		speak(te, answer)
-		return
+	if !m.widens(medium) || len(theirs) == 0 || len(own) == 0 {
+		return x, false
 	}
-	offered := offer.Codecs()
-	foreign := func(c sdp.Codec) bool { return !slices.ContainsFunc(offered, c.Same) }
-	answered := answer.Codecs()
-	extra := slices.IndexFunc(theirs, func(s spoken) bool { return foreign(s.as) })
-	common := slices.IndexFunc(answered, func(c sdp.Codec) bool { return !c.IsEvents() && !foreign(c) })
-	first := slices.IndexFunc(answered, func(c sdp.Codec) bool { return !c.IsEvents() })
+	offered, answered := m.a.streams[medium].offered[m.from], answer.Codecs()
+	x = mismatch{slices.DeleteFunc(theirs, func(s spoken) bool { return !foreign(offered, s.as) }), own[0]}
+	first := slices.IndexFunc(answered, speech)
+	common := slices.IndexFunc(answered, func(c sdp.Codec) bool { return speech(c) && !foreign(offered, c) })
 	switch {
-	case common >= 0 && (extra < 0 || common == first): // the first is what will be sent (rfc3264#6.1)
-		answer.Drop(foreign)
-	case common >= 0: // it prefers what only we understand
-		j.both(sideOf(theirs[extra], answer), mixed(answer, offer, foreign), answered, foreign)
-	default:
-		mine := sideOf(own[0], offer)
-		// Some send the first of what they were offered, whatever they have answered.
-		j.others = others(theirs[1:], answer)
-		j.both(sideOf(theirs[0], answer), mine, offered, func(c sdp.Codec) bool {
-			return c.Payload == theirs[0].as.Payload || c.IsEvents()
-		})
-		rewrite(answer, own[0], mine, offered)
+	case len(x.theirs) == 0, common >= 0 && common == first: // the first is what will be sent (rfc3264#6.1)
+		return x, false
+	case common < 0:
+		return x, true
 	}
-	speak(te, answer)
+	for _, s := range own {
+		if slices.ContainsFunc(answered, s.as.Same) {
+			x.own = s
+			break
+		}
+	}
+	return x, true
 }
 
-// mixed drops what the offer had not from an answer, and gives the side of who made it.
-func mixed(answer, offer *sdp.Media, foreign func(sdp.Codec) bool) transcode.Side {
-	answer.Drop(foreign)
-	if both := known(answer); len(both) > 0 {
-		return sideOf(both[0], answer)
-	}
-	return sideOf(known(offer)[0], offer)
+// widens says that the offer of a medium may have been widened.
+func (m meeting) widens(medium int) bool {
+	answer, offer := m.a.legs[m.from].said.Media[medium], m.a.legs[m.to].said.Media[medium]
+	return m.a.r.c.Transcode && offer.Kind == "audio" &&
+		(m.bridged || answer.Form() == sdp.Plain && offer.Form() == sdp.Plain)
 }
 
-// rewrite has an answer say what its reader is to speak.
-func rewrite(answer *sdp.Media, s spoken, side transcode.Side, offered []sdp.Codec) {
-	answer.Drop(func(sdp.Codec) bool { return true })
-	answer.Formats = nil
-	answer.Remove("ptime", "maxptime", "silenceSupp")
-	c := describe(s.Codec)
-	c.Payload = s.as.Payload
-	answer.Offer(c)
-	for _, e := range offered {
-		if e.IsEvents() && e.Payload == int(side.Events.Payload) && side.Events.Clock > 0 {
-			answer.Offer(e)
+// ways gives those between the two ends of a medium, there from who made the offer, and has the answer say what that one is to
+// speak, in its own payload types where the packets are turned into those.
+func (m meeting) ways(medium int, fe, te *end) (there, reverse *way, err error) {
+	offered, in := m.a.streams[medium].offered[m.from], m.in.Media[medium]
+	sealed := !m.bridged && in.Form() != sdp.Plain
+	there, reverse = &way{sealed: sealed}, &way{sealed: sealed}
+	x, crosses := m.mismatched(medium)
+	switch {
+	case crosses:
+		return there, reverse, m.cross(medium, x, fe, te, there, reverse)
+	case m.bridged:
+		there.types, reverse.types = back(offered, in)
+	case m.widens(medium):
+		in.Drop(func(c sdp.Codec) bool { return foreign(offered, c) })
+	}
+	return there, reverse, nil
+}
+
+// cross puts crossings on both ways. Of who answers, what the other end has offered passes as it is: some send the first
+// of that, whatever they have answered.
+func (m meeting) cross(medium int, x mismatch, fe, te *end, there, reverse *way) (err error) {
+	answer, offer := m.a.legs[m.from].said.Media[medium], m.a.legs[m.to].said.Media[medium]
+	offered := m.a.streams[medium].offered[m.from]
+	own := sideOf(x.own, offer)
+	var theirs []transcode.Side
+	for _, s := range x.theirs {
+		theirs = append(theirs, sideOf(s, answer))
+		reverse.takes = append(reverse.takes, takes(theirs[len(theirs)-1], offered))
+	}
+	there.takes = []types{takes(own, nil)}
+	if there.cross, err = m.a.crossing([]transcode.Side{own}, theirs[0], te); err != nil {
+		return fmt.Errorf("relay: join codecs: %w", err)
+	}
+	if reverse.cross, err = m.a.crossing(theirs, own, fe); err != nil {
+		return fmt.Errorf("relay: join codecs: %w", err)
+	}
+	there.types, reverse.types = &types{}, &types{}
+	for _, c := range answer.Codecs() {
+		if o, ok := meant(offered, c); ok && o.came != ours && speech(c) {
+			there.passes(o.came, c.Payload)
+			reverse.passes(c.Payload, o.came)
+		}
+	}
+	for _, o := range offered {
+		if o.came != ours && speech(o.codec) {
+			reverse.passes(o.put, o.came)
+		}
+	}
+	in := m.in.Media[medium]
+	back(offered, in)
+	retell(in, x.own, own.Events, offer)
+	return nil
+}
+
+// takes is what a crossing takes from a side, as that side's codec and events; offered is what the side was, whose
+// payload types it uses then (rfc3264#6.1), else its own.
+func takes(side transcode.Side, offered []match) (t types) {
+	t.set(int(side.Payload), int(side.Payload))
+	if side.Events.Clock > 0 {
+		t.set(int(side.Events.Payload), int(side.Events.Payload))
+	}
+	for _, o := range offered {
+		switch {
+		case o.codec.Same(describe(side.Codec)):
+			t.set(o.put, int(side.Payload))
+		case o.codec.IsEvents() && o.codec.Rate == side.Events.Clock:
+			t.set(o.put, int(side.Events.Payload))
+		default:
+			t.unset(o.put)
+		}
+	}
+	return t
+}
+
+// passes has a payload type pass as another one, unless the crossing takes it.
+func (w *way) passes(from, to int) {
+	if !w.takesAny(from) {
+		w.types.set(from, to)
+	}
+}
+
+func (w *way) takesAny(payload int) bool {
+	return slices.ContainsFunc(w.takes, func(t types) bool { return t.has(payload) })
+}
+
+// retell has an answer say what its reader is to speak: what both ends have or else what is made of it, and the keys as the
+// reader has them.
+func retell(in *sdp.Media, own spoken, events transcode.Events, offer *sdp.Media) {
+	in.Drop(func(c sdp.Codec) bool { return !speech(c) })
+	in.Remove("ptime", "maxptime", "silenceSupp")
+	if len(in.Formats) == 0 {
+		c := describe(own.Codec)
+		c.Payload = own.as.Payload
+		in.Offer(c)
+	}
+	for _, e := range offer.Codecs() {
+		if e.IsEvents() && e.Payload == int(events.Payload) && events.Clock > 0 {
+			in.Offer(e)
 		}
 	}
 }
 
-// speak tells an end's meter what is spoken there.
-func speak(e *end, m *sdp.Media) {
+// speaks says what is spoken at an end.
+func (e *end) speaks(m *sdp.Media) {
 	for _, c := range m.Codecs() {
-		if !c.IsEvents() {
+		if speech(c) {
 			e.meter.Speak(c.Name, c.Rate)
 			e.out.SetRate(c.Rate)
 			return
@@ -162,83 +274,57 @@ func speak(e *end, m *sdp.Media) {
 	}
 }
 
-// joint is two ends that an answer joins, and the ways between them.
-type joint struct {
-	a           *Anchor
-	fe, te      *end
-	there, back *way
-	others      []transcode.Side // that who answers may send as well
-}
-
-func others(all []spoken, m *sdp.Media) (sides []transcode.Side) {
-	for _, s := range all {
-		sides = append(sides, sideOf(s, m))
-	}
-	return sides
-}
-
-// both puts the crossings of both directions. Of these codecs those that are not foreign are not touched.
-func (j joint) both(theirs, own transcode.Side, codecs []sdp.Codec, foreign func(sdp.Codec) bool) {
-	there, err := j.a.crossing(own, theirs, j.te)
-	back, err2 := j.a.crossing(theirs, own, j.fe)
-	if err != nil || err2 != nil { // codecs of All at rates of theirs: it can't be
-		j.a.r.c.Log.Error("codecs can't be joined", "err", err, "back", err2)
-		return
-	}
-	for _, c := range codecs {
-		if !foreign(c) {
-			back.passes[c.Payload&0x7f] = true
-		}
-	}
-	// On a bridge each peer has payload types of its own; here those of the offer count.
-	there.out, back.in = j.there.types, j.back.types
-	for _, s := range j.others {
-		back.others = append(back.others, lane{side: s, mask: j.a.r.c.Rand()})
-	}
-	j.there.cross, j.back.cross = there, back
-}
-
 // crossing makes the audio of one side that of another. But for its keys it belongs to the goroutine that reads the end.
 type crossing struct {
-	path     *transcode.Path
-	from, to transcode.Side
-	passes   [128]bool // payload types
-	in, out  *types    // what they are in the offer, and on the wire of the other end; nil where they are the same
-	mask     uint32    // makes the stream another one than that of a crossing before
-
-	others []lane
+	from  []transcode.Side // one for each codec that it may send
+	to    transcode.Side
+	paths []*transcode.Path // by side, if it has sent that
+	side  int               // what it sends now
+	path  atomic.Pointer[transcode.Path]
+	mask  uint32 // makes the stream another one than that of a crossing before
 
 	// Of the packet that is handled.
 	at      *end
-	masked  uint32
 	now     time.Time
 	carried []byte
-	sent    []byte
+	out     []byte
 	emit    func(*rtp.Packet)
 
-	tally *tally
-}
-
-// tally is what was sent by a path.
-type tally struct {
 	packets, octets uint32
 	reported        time.Time
 }
 
-// crossing makes one, with the path that the end's last one had if nothing is new: its sound goes on.
-func (a *Anchor) crossing(from, to transcode.Side, e *end) (*crossing, error) {
-	x := &crossing{from: from, to: to}
-	if w := e.way.Load(); w != nil && w.cross != nil && same(w.cross.from, from) && same(w.cross.to, to) {
-		x.path, x.mask, x.tally = w.cross.path, w.cross.mask, w.cross.tally
-	} else {
-		var err error
-		if x.path, err = transcode.New(from, to); err != nil {
-			return nil, err
-		}
-		x.mask, x.tally = a.r.c.Rand(), &tally{}
+// crossing gives that of an end, the one it has if nothing is new.
+func (a *Anchor) crossing(from []transcode.Side, to transcode.Side, e *end) (*crossing, error) {
+	if w := e.way.Load(); w != nil && w.cross != nil && slices.EqualFunc(w.cross.from, from, same) && same(w.cross.to, to) {
+		return w.cross, nil
 	}
+	x := &crossing{from: from, to: to, paths: make([]*transcode.Path, len(from)), mask: a.r.c.Rand()}
 	x.emit = x.send
-	return x, nil
+	return x, x.turn(0)
+}
+
+// turn begins with what another of the sides sends.
+func (x *crossing) turn(side int) (err error) {
+	if x.paths[side] == nil {
+		if x.paths[side], err = transcode.New(x.from[side], x.to); err != nil {
+			return err
+		}
+	}
+	x.side = side
+	x.path.Store(x.paths[side])
+	return nil
+}
+
+// side finds out what sends a packet of a payload type, first of all what does so now, and what it calls that itself.
+func (w *way) side(b []byte) (side int, payload uint8, ok bool) {
+	for i := range w.takes {
+		side = (w.cross.side + i) % len(w.takes)
+		if payload, ok = w.takes[side].becomes(b); ok {
+			return side, payload, true
+		}
+	}
+	return 0, 0, false
 }
 
 func same(a, b transcode.Side) bool {
@@ -247,85 +333,47 @@ func same(a, b transcode.Side) bool {
 
 const reportEvery = 5 * time.Second // rfc3550#6.2
 
-// rtp takes a packet to the end that a way leads to.
+// rtp takes a packet the way to the other end.
 func (x *crossing) rtp(w *way, b []byte, now time.Time) {
 	p, ok := rtp.Read(b)
 	if !ok {
 		return
 	}
 	x.at, x.now = w.to, now
-	if x.in != nil {
-		if offered, ok := x.in.becomes(b); ok {
-			p.Type = offered
+	if side, payload, ok := w.side(b); ok {
+		if side != x.side && x.turn(side) != nil {
+			return
 		}
-	}
-	switch {
-	case x.passes[p.Type]:
+		p.Type = payload
+		x.path.Load().Take(&p, x.emit)
+	} else if payload, ok := w.types.becomes(b); ok {
+		p.Type = payload
 		x.carry(&p)
-	case x.path.Takes(p.Type):
-		x.masked = x.mask
-		x.path.Take(&p, x.emit)
-	default:
-		x.another(&p)
 	}
-	if x.tally.reported.IsZero() {
-		x.tally.reported = now
+	if x.reported.IsZero() {
+		x.reported = now
 	}
-	if now.Sub(x.tally.reported) >= reportEvery && x.tally.packets > 0 {
-		x.tally.reported = now
+	if now.Sub(x.reported) >= reportEvery && x.packets > 0 {
+		x.reported = now
 		x.report()
 	}
 }
 
-// lane is a path for another codec of the same end.
-type lane struct {
-	side transcode.Side
-	path *transcode.Path // nil until it is needed
-	mask uint32
-}
-
-// another takes a packet of a codec that the end has named behind the one that it should send.
-func (x *crossing) another(p *rtp.Packet) {
-	for i := range x.others {
-		l := &x.others[i]
-		if l.side.Payload != p.Type {
-			continue
-		}
-		if l.path == nil {
-			path, err := transcode.New(l.side, x.to)
-			if err != nil {
-				return
-			}
-			l.path = path
-		}
-		x.masked = l.mask
-		l.path.Take(p, x.emit)
-		return
-	}
-}
-
-// send sends a packet of a path.
+// send sends a packet of the path.
 func (x *crossing) send(p *rtp.Packet) {
-	p.SSRC ^= x.masked
+	p.SSRC ^= x.mask + uint32(x.side)
 	x.carry(p)
 }
 
 // carry sends a packet as one of the other end's stream.
 func (x *crossing) carry(p *rtp.Packet) {
 	x.carried = p.Append(x.carried[:0])
-	if x.out != nil {
-		wired, ok := x.out.becomes(x.carried)
-		if !ok {
-			return
-		}
-		x.carried[1] = x.carried[1]&0x80 | wired
-	}
 	var ok bool
-	if x.sent, ok = x.at.out.RTP(x.sent[:0], x.carried, x.now); ok {
-		x.tally.packets++
-		x.tally.octets += uint32(len(p.Payload))
+	if x.out, ok = x.at.out.RTP(x.out[:0], x.carried, x.now); ok {
+		x.packets++
+		x.octets += uint32(len(p.Payload))
 		x.at.meter.Went()
-		x.at.port.Load().sendRTP(x.sent)
+		x.at.port.Load().sendRTP(x.out)
 	}
 }
 
@@ -336,9 +384,9 @@ func (x *crossing) report() {
 	if b, ok := x.at.meter.Reports(x.now); ok {
 		block = b.Append(nil)
 	}
-	x.sent = x.at.out.Report(x.sent[:0], x.now, x.tally.packets, x.tally.octets, block)
-	x.at.meter.Tells(x.sent, x.now)
-	x.at.port.Load().sendRTCP(x.sent)
+	x.out = x.at.out.Report(x.out[:0], x.now, x.packets, x.octets, block)
+	x.at.meter.Tells(x.out, x.now)
+	x.at.port.Load().sendRTCP(x.out)
 }
 
 // Key takes a key that a leg has pressed, in the body of an INFO, to the other one as a telephone-event, or as a tone. It is
@@ -352,67 +400,8 @@ func (a *Anchor) Key(from, to int, contentType, body string) bool {
 	defer a.mu.Unlock()
 	for _, e := range a.heldBy(from) {
 		if w := e.way.Load(); w != nil && w.cross != nil && w.to.users[to] > 0 {
-			return w.cross.path.Press(key, length)
+			return w.cross.path.Load().Press(key, length)
 		}
 	}
 	return false
-}
-
-// Measure is how one medium of a leg went.
-type Measure struct {
-	Leg     string
-	Medium  int
-	Figures quality.Figures
-}
-
-// measures are those of an end's legs that had media.
-func (a *Anchor) measure(medium int, e *end) {
-	f := e.meter.Figures()
-	if f.Received == 0 && f.Sent == 0 {
-		return
-	}
-	name := "callee"
-	for leg := range e.users {
-		if l := a.legs[leg]; l != nil {
-			name = l.name
-		}
-	}
-	if len(a.measured) < maxMeasured {
-		a.measured = append(a.measured, Measure{Leg: name, Medium: medium, Figures: f})
-	}
-}
-
-const maxMeasured = 16
-
-// Measured are the Measures as a log has them: by side, with the index of each medium after the first.
-func (a *Anchor) Measured() (all []slog.Attr) {
-	for _, m := range a.Measures() {
-		name := "callee"
-		if m.Leg == callerName {
-			name = callerName
-		}
-		if m.Medium > 0 {
-			name += strconv.Itoa(m.Medium)
-		}
-		all = append(all, slog.Any(name, m.Figures))
-	}
-	return all
-}
-
-const callerName = "caller" // of leg 0, as a back-to-back user agent announces it
-
-// Measures are those of the call's media, when it is over: the caller's first.
-func (a *Anchor) Measures() []Measure {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	slices.SortStableFunc(a.measured, func(x, y Measure) int {
-		if (x.Leg == callerName) != (y.Leg == callerName) {
-			if x.Leg == callerName {
-				return -1
-			}
-			return 1
-		}
-		return x.Medium - y.Medium
-	})
-	return a.measured
 }

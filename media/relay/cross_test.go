@@ -13,6 +13,7 @@ import (
 	"parley/media/codec"
 	"parley/media/dtmf"
 	"parley/media/rtp"
+	"parley/media/transcode"
 	"parley/sdp"
 	"parley/test/harness/audio"
 )
@@ -169,7 +170,7 @@ func TestCommonCodecStays(t *testing.T) {
 		t.Errorf("alice is answered %s", got)
 	}
 	for _, e := range a.streams[0].ends {
-		if e.way.Load().cross != nil {
+		if w := e.way.Load(); w.cross != nil || w.types != nil {
 			t.Error("what both understand is transcoded")
 		}
 	}
@@ -268,14 +269,15 @@ func BenchmarkCrossing(b *testing.B) {
 	offer, _ := sdp.Parse("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n")
 	from := sideOf(spoken{theirs, sdp.Codec{Payload: 0}}, offer.Media[0])
 	to := sideOf(spoken{own, sdp.Codec{Payload: own.Payload}}, offer.Media[0])
-	e := &end{out: rtp.NewCarrier(a.r.c.Rand, "x")}
-	x, err := a.crossing(from, to, e)
+	e := &end{out: rtp.NewCarrier(a.r.c.Rand, "us")}
+	x, err := a.crossing([]transcode.Side{from}, to, e)
 	if err != nil {
 		b.Fatal(err)
 	}
 	p := rtp.Packet{Type: 0, SSRC: 1, Payload: make([]byte, 160)}
 	now := time.Now()
 	n := 0
+	w := &way{to: e, types: &types{}, takes: []types{takes(from, nil)}, cross: x}
 	x.emit = func(*rtp.Packet) { n++ }
 	b.ReportAllocs()
 	var buf []byte
@@ -283,7 +285,7 @@ func BenchmarkCrossing(b *testing.B) {
 		p.Sequence++
 		p.Timestamp += 160
 		buf = p.Append(buf[:0])
-		x.rtp(&way{to: e}, buf, now)
+		x.rtp(w, buf, now)
 	}
 	if n == 0 {
 		b.Error("nothing comes out")

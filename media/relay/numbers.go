@@ -16,6 +16,9 @@ type match struct {
 	came, put int
 }
 
+// ours stands for came where the codec was added to the offer.
+const ours = -1
+
 // numbered gives the numbering of a medium of a leg.
 func (l *leg) numbered(medium int) numbering {
 	for len(l.numbers) <= medium {
@@ -78,13 +81,23 @@ func (l *leg) offer(medium int, m *sdp.Media) []match {
 	return all
 }
 
+// keep says the same of an offer's medium that goes to the leg with the payload types that it has.
+func (l *leg) keep(medium int, m *sdp.Media) []match {
+	var all []match
+	for _, c := range m.Codecs() {
+		all = append(all, match{c, c.Payload, c.Payload})
+		l.numbered(medium)[c.Payload] = c
+	}
+	return all
+}
+
 // back gives an answer's medium the payload types of the leg that made the offer. forth is what packets of who made the
 // offer become, and reverse those of who answers: each is sent what it has asked for (rfc3264#5.1, rfc3264#6.1).
 func back(offered []match, m *sdp.Media) (forth, reverse *types) {
 	forth, reverse = &types{}, &types{}
 	numbers := map[int]int{}
 	for _, c := range m.Codecs() {
-		if o, ok := meant(offered, c); ok {
+		if o, ok := meant(offered, c); ok && o.came != ours {
 			numbers[c.Payload] = o.came
 			forth.set(o.came, c.Payload)
 			reverse.set(o.put, o.came)
@@ -133,6 +146,7 @@ func meant(offered []match, c sdp.Codec) (match, bool) {
 type types [128]uint8
 
 func (t *types) set(from, to int)     { t[from&0x7f] = uint8(to&0x7f) + 1 }
+func (t *types) unset(payload int)    { t[payload&0x7f] = 0 }
 func (t *types) has(payload int) bool { return t[payload&0x7f] != 0 }
 
 // becomes is the payload type of an RTP packet on the other side.

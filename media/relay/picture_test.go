@@ -23,6 +23,7 @@ type viewer struct {
 	testing.TB
 	pc    *pion.PeerConnection
 	track *pion.TrackLocalStaticRTP
+	voice *pion.TrackLocalStaticRTP
 	seen  chan *pionrtp.Packet
 	told  chan pionrtcp.Packet // what its encoder is told
 	ssrc  uint32               // that it sends pictures by
@@ -60,6 +61,7 @@ func newViewer(t testing.TB) *viewer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	v.voice = voice
 	if _, err := pc.AddTrack(voice); err != nil {
 		t.Fatal(err)
 	}

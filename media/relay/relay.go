@@ -182,7 +182,6 @@ func (a *Anchor) Offer(_ context.Context, from, to int, body string) (string, er
 	if a.lowers(f, t) {
 		return "", ErrForm
 	}
-	a.widen(d, f, t, bridged)
 	host := a.host(t)
 	n, err := a.redirect(d, f, t, bridged, host, func(i int) (*end, error) { return a.end(i, f.said.Media[i], to, host, bridged, form) })
 	if err == nil && n == 0 {
@@ -194,6 +193,7 @@ func (a *Anchor) Offer(_ context.Context, from, to int, body string) (string, er
 	if bridged {
 		a.dressOffer(d, to, host, form)
 	}
+	a.widen(d, to, bridged)
 	return d.String(), nil
 }
 
@@ -398,8 +398,8 @@ func (a *Anchor) Close() {
 	a.closed = true
 	for i, s := range a.streams {
 		for _, e := range s.ends {
-			a.measure(i, e)
 			e.way.Store(nil)
+			a.measure(i, e)
 			e.close()
 		}
 	}

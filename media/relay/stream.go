@@ -55,6 +55,7 @@ func (s *stream) part() {
 
 // drop closes the ends that a leg alone used.
 func (s *stream) drop(leg int) {
+	delete(s.offered, leg)
 	for k, e := range s.ends {
 		if e.users[leg] == 0 {
 			continue
@@ -78,11 +79,14 @@ func (s *stream) forget(gone *end) {
 }
 
 // way is where a medium goes from one end, and how: between ends of one form each packet as it came; else as one of a
-// stream of the other end's, its payload type that which the other peer wants.
+// stream of the other end's, its payload type that which the other peer wants. What the other peer doesn't understand
+// at all goes by a crossing.
 type way struct {
-	to    *end
-	types *types    // nil: as it came
-	cross *crossing // what makes one codec another; nil: nothing
+	to     *end
+	types  *types // nil: as it came
+	sealed bool   // what passes as it came is encrypted
+	cross  *crossing
+	takes  []types // what the crossing takes, and as what, by its sides
 }
 
 // end is one medium towards one side of the call. What is not atomic belongs to the anchor's lock.
@@ -113,8 +117,8 @@ func (e *end) pass(b, spent []byte, now time.Time) []byte {
 		w.cross.rtp(w, b, now)
 		return spent
 	}
-	w.to.meter.Went()
 	if w.types == nil {
+		w.to.meter.Went()
 		w.to.port.Load().write(b)
 		return spent
 	}
@@ -127,6 +131,7 @@ func (e *end) pass(b, spent []byte, now time.Time) []byte {
 		return spent
 	}
 	out[1] = out[1]&0x80 | payload
+	w.to.meter.Went()
 	w.to.port.Load().sendRTP(out)
 	if p := w.to.picture.Load(); p != nil {
 		if p.cache != nil {
@@ -172,13 +177,17 @@ func (e *end) passRTCP(b, spent []byte, mux bool) []byte {
 		return spent
 	}
 	now := time.Now()
-	e.meter.Told(b, now)
+	if !w.sealed {
+		e.meter.Told(b, now)
+	}
 	if w.cross != nil {
-		return spent // each end gets reports of its own
+		return spent // it makes reports of its own
 	}
 	to := w.to.port.Load()
 	if w.types == nil {
-		w.to.meter.Tells(b, now)
+		if !w.sealed {
+			w.to.meter.Tells(b, now)
+		}
 		if mux {
 			to.write(b)
 		} else {
