@@ -46,3 +46,20 @@ func (m *Media) Drop(unwanted func(Codec) bool) {
 		return ok && (n == "rtpmap" || n == "fmtp" || n == "rtcp-fb") && slices.Contains(gone, f)
 	})
 }
+
+// Rare says that a telephone's offer of audio has no G.711, which every telephone has (rfc3551#6).
+func (d *Description) Rare() bool {
+	audio := false
+	for _, m := range d.Media {
+		if form := m.Form(); m.Kind != "audio" || m.Port == 0 || form == Other || form == DTLS {
+			continue
+		}
+		audio = true
+		for _, c := range m.Codecs() {
+			if strings.EqualFold(c.Name, "PCMU") || strings.EqualFold(c.Name, "PCMA") {
+				return false
+			}
+		}
+	}
+	return audio
+}

@@ -35,3 +35,26 @@ func TestOfferAndDrop(t *testing.T) {
 		t.Errorf("there are %d formats", len(m.Formats))
 	}
 }
+
+func TestRare(t *testing.T) {
+	t.Parallel()
+	for media, want := range map[string]bool{
+		"m=audio 4 RTP/AVP 9":                                   true,
+		"m=audio 4 RTP/AVP 9 8":                                 false,
+		"m=audio 4 RTP/SAVP 9":                                  true,
+		"m=audio 0 RTP/AVP 9":                                   false,
+		"m=audio 4 UDP/TLS/RTP/SAVPF 9":                         false,
+		"m=video 4 RTP/AVP 99":                                  false,
+		"m=audio 4 RTP/AVP 9\r\nm=audio 6 RTP/AVP 0":            false,
+		"m=audio 4 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2":      true,
+		"m=audio 4 RTP/AVP 9 96\r\na=rtpmap:96 pcma/8000/1\r\n": false,
+	} {
+		d, err := Parse("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n" + strings.TrimSpace(media) + "\r\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.Rare(); got != want {
+			t.Errorf("%q: %v, want %v", media, got, want)
+		}
+	}
+}

@@ -96,7 +96,7 @@ type Media struct {
 	ICE     bool
 	Form    string // one of the forms below; "" if unknown
 	Profile string // of its first medium
-	Rare    bool   // it has audio, but not the codec that every telephone has (G.711)
+	Rare    bool   // it is a telephone's, and has audio, but not the codec that all have (G.711)
 }
 
 // Forms of media, by the profile that stands for them in a description. Two ends of different forms can't talk

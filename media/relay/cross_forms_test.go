@@ -94,6 +94,43 @@ func TestPlainAndSDESOfOtherCodecs(t *testing.T) {
 	}
 }
 
+// TestTwoSDESOfOtherCodecs has two phones that encrypt by SDES, of which the caller knows G.722 alone.
+func TestTwoSDESOfOtherCodecs(t *testing.T) {
+	t.Parallel()
+	a := relay(t, Config{Transcode: true}).Anchor()
+	defer a.Close()
+	ctx := context.Background()
+	alice, bob := newSafe(t, "AES_CM_128_HMAC_SHA1_80"), newSafe(t, "AEAD_AES_128_GCM")
+	a.Leg(0, "caller", alice.peer, "")
+	a.Leg(1, "bob", bob.peer, "")
+	bob.told(a.Offer(ctx, 0, 1, strings.Replace(alice.describe("RTP/SAVP"), "RTP/SAVP 8", "RTP/SAVP 9", 1)))
+	if p := bob.far.Media[0].Proto; p != "RTP/SAVP" {
+		t.Errorf("bob is offered %s", p)
+	}
+	alice.told(a.Answer(ctx, 1, 0, bob.describe("RTP/SAVP")))
+	if got := names(alice.far); got != "9:G722/8000" {
+		t.Fatalf("alice is answered %s", got)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	there, back := 0, 0
+	for seq := uint16(1); there < 5 || back < 5; seq++ {
+		if time.Now().After(deadline) {
+			t.Fatalf("in PCMA came %d, in G.722 %d", there, back)
+		}
+		p := rtp.Packet{Type: 9, SSRC: 7, Sequence: seq, Timestamp: 160 * uint32(seq), Payload: make([]byte, 160)}
+		if err := alice.out.RTP(p.Append(nil), func(b []byte) { alice.send(alice.rtp, alice.far.Media[0].Address(), b) }); err != nil {
+			t.Fatal(err)
+		}
+		bob.say(quiet(8))
+		if got, ok := bob.next(20 * time.Millisecond); ok && len(got) == 160 {
+			there++
+		}
+		if got, ok := alice.next(20 * time.Millisecond); ok && len(got) == 160 && got != quiet(8) {
+			back++
+		}
+	}
+}
+
 // TestPicturesBesideTranscodedSound has a browser with PCMA and pictures on one transport call a phone with PCMU and pictures:
 // the sound is transcoded, the pictures pass as without that.
 func TestPicturesBesideTranscodedSound(t *testing.T) {

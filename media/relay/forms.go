@@ -92,9 +92,28 @@ func (a *Anchor) bridges(from, to *leg) bool {
 	}
 	callee := a.callee(from, to)
 	if !callee.decided {
-		callee.decided, callee.bridged = true, a.gets(from, to) != from.speaks()
+		callee.decided, callee.bridged = true, a.gets(from, to) != from.speaks() || a.opens(from.said)
 	}
 	return callee.bridged
+}
+
+// opens says that what two peers could encrypt between them ends here, as who answers may need another codec than those of
+// the offer.
+func (a *Anchor) opens(offer *sdp.Description) bool {
+	if !a.r.c.Transcode || !offer.Rare() {
+		return false
+	}
+	sealed := false
+	for _, m := range offer.Media {
+		switch form := m.Form(); {
+		case m.Port == 0 || form == sdp.Plain:
+		case form != sdp.SDES && form != sdp.Opportunistic || len(usable(m)) == 0:
+			return false
+		default:
+			sealed = true
+		}
+	}
+	return sealed
 }
 
 // callee is the one of two legs that is not the caller.

@@ -225,28 +225,11 @@ func (in *inbound) media() core.Media {
 	if err != nil {
 		return core.Media{Offered: true}
 	}
-	media := core.Media{Offered: true, ICE: offer.HasICE(), Form: offer.Form().String(), Rare: rare(offer)}
+	media := core.Media{Offered: true, ICE: offer.HasICE(), Form: offer.Form().String(), Rare: offer.Rare()}
 	if len(offer.Media) > 0 {
 		media.Profile = offer.Media[0].Proto
 	}
 	return media
-}
-
-// rare says that an offer of plain audio has no G.711, which every telephone has (rfc3551#6).
-func rare(offer *sdp.Description) bool {
-	audio := false
-	for _, m := range offer.Media {
-		if m.Kind != "audio" || m.Port == 0 || m.Form() != sdp.Plain {
-			continue
-		}
-		audio = true
-		for _, c := range m.Codecs() {
-			if strings.EqualFold(c.Name, "PCMU") || strings.EqualFold(c.Name, "PCMA") {
-				return false
-			}
-		}
-	}
-	return audio
 }
 
 func seconds(d time.Duration) string {
