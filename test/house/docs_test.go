@@ -113,9 +113,10 @@ func newStage(t *testing.T) *stage {
 	if err := os.Symlink(harness.Binary(t), filepath.Join(bin, "parley")); err != nil {
 		t.Fatal(err)
 	}
-	ports := harness.FreePorts(t, 3)
+	ports := harness.FreePorts(t, 5)
 	config := fmt.Sprintf("[sip]\nudp = [\"127.0.0.1:%[1]d\"]\ntcp = [\"127.0.0.1:%[1]d\"]\ntls = [\"127.0.0.1:%[2]d\"]\n"+
-		"[web]\nhttps = [\"127.0.0.1:%[3]d\"]\n", ports[0], ports[1], ports[2])
+		"[web]\nhttps = [\"127.0.0.1:%[3]d\"]\n[xmpp]\nc2s = [\"127.0.0.1:%[4]d\"]\nc2s_tls = [\"127.0.0.1:%[5]d\"]\n",
+		ports[0], ports[1], ports[2], ports[3], ports[4])
 	file := filepath.Join(bin, "ports.toml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
