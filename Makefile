@@ -42,7 +42,7 @@ lint:
 # House rules and licences, dialogue scripts, and interop: what passed between which phones and apps is
 # printed as a table.
 peers:
-	$(GO) test $(RACE) -timeout 30m -parallel 1 -v ./test/interop/... | grep -vE '^ *(===|--- PASS)'
+	$(GO) test $(RACE) -timeout 30m -parallel 2 -v ./test/interop/... | grep -vE '^ *(===|--- PASS)'
 	$(GO) test $(RACE) $$($(GO) list ./test/... | grep -v interop)
 
 # Every fuzz target for FUZZ (default 10s) each.
