@@ -2,6 +2,7 @@ package mode
 
 import (
 	"net/netip"
+	"strings"
 	"sync"
 
 	"parley/internal/core"
@@ -23,8 +24,9 @@ type phone struct {
 	source  netip.AddrPort
 }
 
-// note remembers what a phone offers.
+// note remembers what a phone offers. Texts that are parts of a message would keep all of it.
 func (s *Seen) note(a core.Address, source netip.AddrPort, form string) {
+	a.Local, a.Domain, form = strings.Clone(a.Local), strings.Clone(a.Domain), strings.Clone(form)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.newer == nil || len(s.newer) >= maxSeen/2 {
