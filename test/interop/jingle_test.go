@@ -238,6 +238,7 @@ func TestJingleMissed(t *testing.T) {
 	b.AwaitRinging(t)
 	b.Answer(t)
 	b.AwaitTalking(t)
+	a.AwaitTalking(t)
 	a.HangUp(t)
 	b.over(t, "them", "success")
 }
