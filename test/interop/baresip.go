@@ -85,6 +85,7 @@ func NewBaresip(t testing.TB, s *harness.Server, a Account, speech string, conta
 // ausine breaks G.711 calls and a sound card is not to be had: aufile speaks, aubridge stands
 // for a loudspeaker, sndfile keeps what would come out of it.
 const baresipConfig = `poll_method epoll
+rtp_ports 27000-31998
 sip_listen 127.0.0.1:0
 audio_source aufile,%s
 audio_player aubridge,nil
