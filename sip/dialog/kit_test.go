@@ -66,7 +66,7 @@ func (k *kit) onRequest(srv *transaction.Server) {
 		return
 	}
 	if srv.Request().ToTag() != "" {
-		k.ua.refuse(srv, srv.Request().Response(481, ""))
+		k.ua.Reply(srv, srv.Request().Response(481, ""))
 		return
 	}
 	if in, err := k.ua.Accept(srv, "<sip:us@parley.example>", k.log); err == nil {

@@ -94,12 +94,12 @@ func (u *UA) Len() int {
 func (u *UA) Accept(srv *transaction.Server, contact string, h Handler) (*Incoming, error) {
 	req := srv.Request()
 	if tags := u.missing(req); len(tags) > 0 {
-		u.refuse(srv, req.Response(420, "").Set(sip.HeaderUnsupported, strings.Join(tags, ", ")))
+		u.Reply(srv, req.Response(420, "").Set(sip.HeaderUnsupported, strings.Join(tags, ", ")))
 		return nil, ErrRequires
 	}
 	d, err := NewUAS(req, srv.Flow(), transaction.NewTag(), contact)
 	if err != nil {
-		u.refuse(srv, req.Response(400, "Bad Contact or Record-Route"))
+		u.Reply(srv, req.Response(400, "Bad Contact or Record-Route"))
 		return nil, err
 	}
 	s := newSession(u, d.id.CallID, d.id.Local, h)
@@ -107,9 +107,9 @@ func (u *UA) Accept(srv *transaction.Server, contact string, h Handler) (*Incomi
 	s.from = &merge{callID: req.CallID(), from: req.FromTag(), seq: d.remoteSeq}
 	if err := u.add(s); err != nil {
 		if errors.Is(err, ErrMerged) {
-			u.refuse(srv, req.Response(482, ""))
+			u.Reply(srv, req.Response(482, ""))
 		} else {
-			u.refuse(srv, req.Response(503, "Too Many Calls").Set(sip.HeaderRetryAfter, "10"))
+			u.Reply(srv, req.Response(503, "Too Many Calls").Set(sip.HeaderRetryAfter, "10"))
 		}
 		return nil, err
 	}
@@ -206,11 +206,6 @@ next:
 		tags = append(tags, tag)
 	}
 	return tags
-}
-
-// refuse answers a request that no session takes.
-func (u *UA) refuse(srv *transaction.Server, b *sip.Builder) {
-	u.respond(srv, b.ToTag(transaction.NewTag()))
 }
 
 func (u *UA) respond(srv *transaction.Server, b *sip.Builder) {

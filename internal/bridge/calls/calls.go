@@ -265,40 +265,10 @@ func (x *Calls) Caller(invite *sip.Message) (core.Caller, error) {
 }
 
 // Serve takes a request that came over the agent's end of a flow.
-func (x *Calls) Serve(s *transaction.Server) {
-	req := s.Request()
-	switch {
-	case x.ua.Serve(s):
-	case req.ToTag() != "":
-		x.respond(s, req.Response(481, ""))
-	case req.Method() == sip.INVITE:
-		x.invited(s)
-	case req.Method() == sip.OPTIONS:
-		x.respond(s, abilities(req.Response(200, "")))
-	default:
-		x.respond(s, req.Response(405, "").Set(sip.HeaderAllow, allow))
-	}
-}
+func (x *Calls) Serve(s *transaction.Server) { x.ua.Alone(s, x.invited) }
 
 // ACK takes an ACK that came over the agent's end of a flow.
 func (x *Calls) ACK(_ sip.Flow, ack *sip.Message) { x.ua.ACK(ack) }
-
-// abilities is what an OPTIONS is told (rfc3261#11.2).
-func abilities(b *sip.Builder) *sip.Builder {
-	return b.Set(sip.HeaderAllow, allow).Set(sip.HeaderAccept, sdpType)
-}
-
-func (x *Calls) respond(s *transaction.Server, b *sip.Builder) {
-	if x.c.Server != "" {
-		b.Set(sip.HeaderServer, x.c.Server)
-	}
-	resp, err := b.ToTag(transaction.NewTag()).Message()
-	if err != nil {
-		x.c.Log.Error("response could not be written", "call", s.Request().CallID(), "err", err)
-		return
-	}
-	s.Respond(resp)
-}
 
 // jidOf is the bare address of somebody, with an account here or not.
 func (x *Calls) jidOf(a core.Address) (j jid.JID, ours bool) {

@@ -26,20 +26,20 @@ func (x *Calls) invited(s *transaction.Server) {
 	req := s.Request()
 	to, from, ok := parties(req.Target())
 	if !ok {
-		x.respond(s, req.Response(404, ""))
+		x.ua.Reply(s, req.Response(404, ""))
 		return
 	}
 	x.mu.Lock()
 	again := x.byCallID[req.CallID()] != nil
 	x.mu.Unlock()
 	if again { // Jingle counts no hops
-		x.respond(s, req.Response(482, "")) // rfc3261#8.2.2.2
+		x.ua.Reply(s, req.Response(482, "")) // rfc3261#8.2.2.2
 		return
 	}
 	offer, err := x.offered(req)
 	if err != nil {
 		x.c.Log.Info("offer refused", "call", req.CallID(), "err", err)
-		x.respond(s, unacceptable(req, err))
+		x.ua.Reply(s, unacceptable(req, err))
 		return
 	}
 	caller, ours := x.jidOf(from)
@@ -51,7 +51,7 @@ func (x *Calls) invited(s *transaction.Server) {
 	}
 	if err := x.admit(c); err != nil {
 		x.c.Log.Info("call not taken", "call", c.id, "err", err)
-		x.respond(s, req.Response(busy(err), "").Set(sip.HeaderRetryAfter, "60"))
+		x.ua.Reply(s, req.Response(busy(err), "").Set(sip.HeaderRetryAfter, "60"))
 		return
 	}
 	c.trickles = trickles(req)

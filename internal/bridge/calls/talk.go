@@ -338,7 +338,7 @@ func (c *call) asked(in *dialog.Incoming) {
 	case sip.INVITE, sip.UPDATE:
 		c.renegotiate(in)
 	case sip.OPTIONS:
-		in.Respond(abilities(in.Response(200, "")))
+		in.Respond(c.x.ua.Abilities(in.Response(200, "")))
 	case sip.INFO:
 		c.info(in)
 	default:

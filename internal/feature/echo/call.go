@@ -220,7 +220,7 @@ func (c *call) Request(_ *dialog.Session, in *dialog.Incoming) {
 	case sip.INVITE, sip.UPDATE:
 		c.negotiate(in)
 	case sip.OPTIONS:
-		in.Respond(abilities(in.Response(200, "")))
+		in.Respond(c.echo.ua.Abilities(in.Response(200, "")))
 	case sip.INFO:
 		in.Respond(in.Response(200, ""))
 	default:

@@ -90,47 +90,17 @@ func (e *Echo) Calls() int {
 }
 
 // Serve takes a request that came over the service's end of a flow.
-func (e *Echo) Serve(s *transaction.Server) {
-	req := s.Request()
-	switch {
-	case e.ua.Serve(s):
-	case req.ToTag() != "":
-		e.respond(s, req.Response(481, ""))
-	case req.Method() == sip.INVITE:
-		e.answer(s)
-	case req.Method() == sip.OPTIONS:
-		e.respond(s, abilities(req.Response(200, "")))
-	default:
-		e.respond(s, req.Response(405, "").Set(sip.HeaderAllow, allow))
-	}
-}
+func (e *Echo) Serve(s *transaction.Server) { e.ua.Alone(s, e.answer) }
 
 // ACK takes an ACK that came over the service's end of a flow.
 func (e *Echo) ACK(_ sip.Flow, ack *sip.Message) { e.ua.ACK(ack) }
-
-// abilities is what an OPTIONS is told (rfc3261#11.2).
-func abilities(b *sip.Builder) *sip.Builder {
-	return b.Set(sip.HeaderAllow, allow).Set(sip.HeaderAccept, sdpType)
-}
-
-func (e *Echo) respond(s *transaction.Server, b *sip.Builder) {
-	if e.c.Server != "" {
-		b.Set(sip.HeaderServer, e.c.Server)
-	}
-	resp, err := b.ToTag(transaction.NewTag()).Message()
-	if err != nil {
-		e.c.Log.Error("response could not be written", "call", s.Request().CallID(), "err", err)
-		return
-	}
-	s.Respond(resp)
-}
 
 // answer takes a new call.
 func (e *Echo) answer(s *transaction.Server) {
 	req := s.Request()
 	c := &call{echo: e, id: req.CallID(), peer: signalling(req), session: e.c.Rand() >> 2}
 	if status := e.admit(c); status != 0 {
-		e.respond(s, req.Response(status, "").Set(sip.HeaderRetryAfter, "60"))
+		e.ua.Reply(s, req.Response(status, "").Set(sip.HeaderRetryAfter, "60"))
 		return
 	}
 	in, err := e.ua.Accept(s, dialog.Contact(e.c.Name, s.Flow()), c)
