@@ -43,7 +43,7 @@ func (f *phone) asPhone() *phone { return f }
 // phones is the kind of actor that a SIP phone is.
 func phones() kind {
 	return kind{
-		introduced: whole(`(.+) is a SIP phone at (\S+?)@(\S+)(?: with (password|the wrong password) (\S+))?(, which has no account,)? over (UDP|TCP|TLS|WSS)(, behind a NAT)?(?:, whose contact is (\S+))?`),
+		introduced: whole(`(.+) is a SIP phone at (\S+?)@(\S+)(?: with (password|the wrong password) (\S+))?(, which has no account,)? over (UDP|TCP|TLS|WSS)(, behind a NAT)?(, with PCMA alone)?(?:, whose contact is (\S+))?`),
 		account: func(m []string) (harness.User, bool) {
 			return harness.User{Name: m[2], Password: m[5]}, m[4] == "password" && m[6] == ""
 		},
@@ -68,13 +68,17 @@ func newPhone(p *play, m []string) Actor {
 		f.Peer = siptest.WebSocket(p, f.address, "wss://"+p.server.HTTPS.String()+"/sip", anyone())
 	}
 	f.Timeout = harness.Patience
-	voice, err := audio.NewEndpoint()
+	endpoint := audio.NewEndpoint
+	if m[9] != "" {
+		endpoint = audio.NewALawEndpoint
+	}
+	voice, err := endpoint()
 	if err != nil {
 		p.Fatalf("%v", err)
 	}
 	p.Cleanup(func() { voice.Close() })
 	f.voice = voice
-	f.Given = m[9]
+	f.Given = m[10]
 	if m[8] != "" {
 		f.Shown, f.voice.Host = behindNAT+":5060", behindNAT
 	}

@@ -88,20 +88,26 @@ func negate(in []int16) []int16 {
 	return out
 }
 
-func TestMuLaw(t *testing.T) {
+func TestLaws(t *testing.T) {
 	t.Parallel()
-	for b := range 256 {
-		s := muDecode(byte(b))
-		if back := muEncode(s); muDecode(back) != s {
-			t.Errorf("code %#x is %d, which becomes %#x", b, s, back)
+	for _, l := range []law{muLaw, aLaw} {
+		for b := range 256 {
+			s := l.decode(byte(b))
+			if back := l.encode(s); l.decode(back) != s {
+				t.Errorf("%s: code %#x is %d, which becomes %#x", l.name, b, s, back)
+			}
 		}
 	}
 	for _, known := range []struct {
+		law    law
 		code   byte
 		sample int16
-	}{{0xff, 0}, {0x00, -32124}, {0x80, 32124}, {0xfe, 8}, {0x7e, -8}} {
-		if got := muDecode(known.code); got != known.sample {
-			t.Errorf("code %#x is %d, want %d", known.code, got, known.sample)
+	}{
+		{muLaw, 0xff, 0}, {muLaw, 0x00, -32124}, {muLaw, 0x80, 32124}, {muLaw, 0xfe, 8}, {muLaw, 0x7e, -8},
+		{aLaw, 0xd5, 8}, {aLaw, 0x55, -8}, {aLaw, 0xaa, 32256}, {aLaw, 0x2a, -32256}, {aLaw, 0x80, 5504},
+	} {
+		if got := known.law.decode(known.code); got != known.sample {
+			t.Errorf("%s: code %#x is %d, want %d", known.law.name, known.code, got, known.sample)
 		}
 	}
 }

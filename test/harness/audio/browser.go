@@ -119,7 +119,7 @@ func (b *Browser) packet(samples []int16) *rtp.Packet {
 	}
 	b.sent++
 	return &rtp.Packet{
-		Header:  rtp.Header{Version: 2, PayloadType: payloadPCM, SequenceNumber: b.sent, Timestamp: frame * uint32(b.sent)},
+		Header:  rtp.Header{Version: 2, PayloadType: muLaw.payload, SequenceNumber: b.sent, Timestamp: frame * uint32(b.sent)},
 		Payload: payload,
 	}
 }
@@ -130,7 +130,7 @@ func (b *Browser) listen(t *webrtc.TrackRemote) {
 		if err != nil {
 			return
 		}
-		b.take(p.Timestamp, p.Payload)
+		b.take(p.Timestamp, p.Payload, muDecode)
 	}
 }
 

@@ -7,14 +7,14 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	rtpHeader  = 12
-	frame      = 160 // samples of 20 ms at 8000 a second
-	frameTime  = 20 * time.Millisecond
-	payloadPCM = 0 // PCMU, rfc3551#6
+	rtpHeader = 12
+	frame     = 160 // samples of 20 ms at 8000 a second
+	frameTime = 20 * time.Millisecond
 )
 
 // hearing keeps what is received.
@@ -31,21 +31,28 @@ type Endpoint struct {
 	// Host is the address that descriptions name; 127.0.0.1 if empty.
 	Host string
 
+	law  law
 	conn *net.UDPConn
 	hearing
+	sent atomic.Uint32 // packets
 
 	stop chan struct{}
 	once sync.Once
 	wait sync.WaitGroup
 }
 
-// NewEndpoint opens a port on 127.0.0.1 and begins to listen.
-func NewEndpoint() (*Endpoint, error) {
+// NewEndpoint opens a port on 127.0.0.1 and begins to listen. It speaks PCMU.
+func NewEndpoint() (*Endpoint, error) { return newEndpoint(muLaw) }
+
+// NewALawEndpoint is one that speaks PCMA.
+func NewALawEndpoint() (*Endpoint, error) { return newEndpoint(aLaw) }
+
+func newEndpoint(l law) (*Endpoint, error) {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, err
 	}
-	e := &Endpoint{conn: conn, stop: make(chan struct{})}
+	e := &Endpoint{law: l, conn: conn, stop: make(chan struct{})}
 	e.wait.Go(e.listen)
 	return e, nil
 }
@@ -57,7 +64,8 @@ func (e *Endpoint) Port() int { return e.conn.LocalAddr().(*net.UDPAddr).Port }
 // version counts the offers and answers of a session (rfc3264#8).
 func (e *Endpoint) SDP(direction string, version int) string {
 	return fmt.Sprintf("v=0\r\no=- 1 %d IN IP4 %[2]s\r\ns=-\r\nc=IN IP4 %[2]s\r\nt=0 0\r\n"+
-		"m=audio %d RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=%s\r\n", version, cmp.Or(e.Host, "127.0.0.1"), e.Port(), direction)
+		"m=audio %d RTP/AVP %[4]d\r\na=rtpmap:%[4]d %s/8000\r\na=%s\r\n",
+		version, cmp.Or(e.Host, "127.0.0.1"), e.Port(), e.law.payload, e.law.name, direction)
 }
 
 // Play sends the clip in real time to the peer, and returns at once. The clip has 8000 samples
@@ -68,15 +76,16 @@ func (e *Endpoint) Play(to netip.AddrPort, c Clip) {
 
 func (e *Endpoint) send(to netip.AddrPort, c Clip) {
 	packet := make([]byte, rtpHeader+frame)
-	packet[0], packet[1] = 0x80, payloadPCM
+	packet[0], packet[1] = 0x80, e.law.payload
 	binary.BigEndian.PutUint32(packet[8:], uint32(e.Port()))
 	next := time.NewTicker(frameTime)
 	defer next.Stop()
 	for n := 0; (n+1)*frame <= len(c.Samples); n++ {
-		binary.BigEndian.PutUint16(packet[2:], uint16(n))
-		binary.BigEndian.PutUint32(packet[4:], uint32(n*frame))
+		sent := e.sent.Add(1) // one stream, however many clips
+		binary.BigEndian.PutUint16(packet[2:], uint16(sent))
+		binary.BigEndian.PutUint32(packet[4:], sent*frame)
 		for i, s := range c.Samples[n*frame : (n+1)*frame] {
-			packet[rtpHeader+i] = muEncode(s)
+			packet[rtpHeader+i] = e.law.encode(s)
 		}
 		// A peer that is not there yet is not an error: nobody waits for voice.
 		_, _ = e.conn.WriteToUDPAddrPort(packet, to)
@@ -95,14 +104,14 @@ func (e *Endpoint) listen() {
 		if err != nil {
 			return
 		}
-		if p := b[:n]; len(p) > rtpHeader && p[0]>>6 == 2 && p[1]&0x7f == payloadPCM && p[0]&0x3f == 0 {
-			e.take(binary.BigEndian.Uint32(p[4:]), p[rtpHeader:])
+		if p := b[:n]; len(p) > rtpHeader && p[0]>>6 == 2 && p[1]&0x7f == e.law.payload && p[0]&0x3f == 0 {
+			e.take(binary.BigEndian.Uint32(p[4:]), p[rtpHeader:], e.law.decode)
 		}
 	}
 }
 
 // take puts a packet's samples where its timestamp says, so that loss is silence.
-func (h *hearing) take(stamp uint32, payload []byte) {
+func (h *hearing) take(stamp uint32, payload []byte, decode func(byte) int16) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.any {
@@ -116,7 +125,7 @@ func (h *hearing) take(stamp uint32, payload []byte) {
 		h.heard = append(h.heard, make([]int16, need-len(h.heard))...)
 	}
 	for i, b := range payload {
-		h.heard[at+i] = muDecode(b)
+		h.heard[at+i] = decode(b)
 	}
 }
 
