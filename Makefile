@@ -10,6 +10,8 @@ SOAK    ?= 2m
 BENCH   ?= .
 # Opus is in a build where its library is (libopus-dev); TAGS= leaves it out.
 TAGS    ?= $(shell pkg-config --exists opus 2>/dev/null && echo opus)
+# Runs tests, prints what fails, and at the end what was skipped and why.
+TEST    := $(GO) tool -modfile=tools/go.mod gotestsum --format pkgname --format-hide-empty-pkg --
 UNIT    := $(GO) list ./... | grep -v '^parley/test/'
 RACE    := -race -timeout 15m
 
@@ -33,8 +35,8 @@ vet:
 	$(GO) vet -tags '$(TAGS)' ./...
 
 unit:
-	$(GO) test -tags '$(TAGS)' $(RACE) $$($(UNIT))
-	$(GO) test ./media/codec ./media/play ./media/transcode
+	$(TEST) -tags '$(TAGS)' $(RACE) $$($(UNIT))
+	$(TEST) ./media/codec ./media/play ./media/transcode
 
 lint:
 	$(LINT) run --build-tags '$(TAGS)' ./...
@@ -43,7 +45,7 @@ lint:
 # printed as a table.
 peers:
 	$(GO) test $(RACE) -timeout 30m -parallel 2 -v ./test/interop/... | grep -vE '^ *(===|--- PASS)'
-	$(GO) test $(RACE) $$($(GO) list ./test/... | grep -v interop)
+	$(TEST) $(RACE) $$($(GO) list ./test/... | grep -v interop)
 
 # Every fuzz target for FUZZ (default 10s) each.
 fuzz:
