@@ -23,6 +23,7 @@ import (
 	"unicode"
 
 	"parley/internal/core"
+	"parley/internal/db"
 )
 
 // Record is a device as it is stored.
@@ -376,26 +377,7 @@ func (d *Devices) Sweep(ctx context.Context) error {
 
 // Run writes the last uses every minute and sweeps every hour until ctx ends, and writes once more then.
 func (d *Devices) Run(ctx context.Context) {
-	flush, sweep := time.NewTicker(time.Minute), time.NewTicker(time.Hour)
-	defer flush.Stop()
-	defer sweep.Stop()
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-			defer cancel()
-			if err := d.Flush(last); err != nil {
-				d.cfg.Log.Error("the last uses of devices are not written", "err", err)
-			}
-			return
-		case <-flush.C:
-			err = d.Flush(ctx)
-		case <-sweep.C:
-			err = d.Sweep(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
-			d.cfg.Log.Error("devices not written", "err", err)
-		}
-	}
+	db.Upkeep{
+		Of: "devices", Flush: d.Flush, Sweep: d.Sweep, FlushEvery: time.Minute, SweepEvery: time.Hour, Log: d.cfg.Log,
+	}.Run(ctx)
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley/internal/core"
+	"parley/internal/db"
 )
 
 // Store keeps bindings on disk.
@@ -330,26 +331,7 @@ func (t *Table) List(n int) []core.Binding {
 
 // Run flushes every second and sweeps every minute until ctx ends, and flushes once more then.
 func (t *Table) Run(ctx context.Context) {
-	flush, sweep := time.NewTicker(time.Second), time.NewTicker(time.Minute)
-	defer flush.Stop()
-	defer sweep.Stop()
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-			defer cancel()
-			if err := t.Flush(last); err != nil {
-				t.log.Error("refreshed bindings not written", "err", err)
-			}
-			return
-		case <-flush.C:
-			err = t.Flush(ctx)
-		case <-sweep.C:
-			err = t.Sweep(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
-			t.log.Error("location table not written", "err", err)
-		}
-	}
+	db.Upkeep{
+		Of: "bindings", Flush: t.Flush, Sweep: t.Sweep, FlushEvery: time.Second, SweepEvery: time.Minute, Log: t.log,
+	}.Run(ctx)
 }
