@@ -136,20 +136,7 @@ func TestAppAndPhoneRing(t *testing.T) {
 			if who != "baresip" {
 				answers, stops = app, phone
 			}
-			a.Dial(t, uri(s, bob))
-			phone.AwaitRinging(t)
-			app.AwaitRinging(t)
-			answers.Answer(t)
-			stops.AwaitIdle(t)
-			answers.AwaitTalking(t)
-			a.AwaitTalking(t)
-			time.Sleep(max(as.Length(), bs.Length()))
-			a.HangUp(t)
-			a.AwaitIdle(t)
-			answers.AwaitIdle(t)
-			hears(t, who, as.Said, answers.Heard(t), voiceOfBrowser)
-			hears(t, "the caller", bs.Said, a.Heard(t), voiceOfBrowser)
-			harness.Eventually(t, "status shows no call", func() bool { return status(t, s).Calls == 0 })
+			oneAnswers(t, s, a, answers, stops, as, bs)
 		})
 	}
 }

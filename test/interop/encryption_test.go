@@ -30,6 +30,27 @@ func secret(t *testing.T, p describer) {
 	}
 }
 
+// encrypted is a phone whose messages can be looked at for keys.
+type encrypted interface {
+	Phone
+	describer
+}
+
+// meetsPlain has a phone that encrypts and a baresip that doesn't call each other.
+func meetsPlain(t *testing.T, how string, phone func(s *harness.Server, u Account, says string) encrypted) {
+	t.Helper()
+	s := start(t, map[string]string{
+		"calls.encryption": `"opportunistic"`, "media.ports": fmt.Sprintf(`"%d-%d"`, relayLow, relayHigh),
+	})
+	as, bs := Speak(t, aliceSays), Speak(t, bobSays)
+	a := phone(s, encrypting(alice, how), as.File)
+	b := NewBaresip(t, s, user(bob, "udp"), bs.File)
+	a.Register(t)
+	b.Register(t)
+	eachCalls(t, s, a, b, as, bs)
+	secret(t, a)
+}
+
 // TestSDESAndPlain bridges each way in which baresip encrypts to another that doesn't.
 func TestSDESAndPlain(t *testing.T) {
 	t.Parallel()
@@ -37,16 +58,7 @@ func TestSDESAndPlain(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			matrix(t, "baresip with mediaenc="+how+" over TLS and a plain baresip call each other")
-			s := start(t, map[string]string{
-				"calls.encryption": `"opportunistic"`, "media.ports": fmt.Sprintf(`"%d-%d"`, relayLow, relayHigh),
-			})
-			as, bs := Speak(t, aliceSays), Speak(t, bobSays)
-			a := NewBaresip(t, s, encrypting(alice, how), as.File)
-			b := NewBaresip(t, s, user(bob, "udp"), bs.File)
-			a.Register(t)
-			b.Register(t)
-			eachCalls(t, s, a, b, as, bs)
-			secret(t, a)
+			meetsPlain(t, how, func(s *harness.Server, u Account, file string) encrypted { return NewBaresip(t, s, u, file) })
 		})
 	}
 }
@@ -78,16 +90,7 @@ func TestLinphoneSDES(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			matrix(t, "linphone with "+how+" over TLS and a plain baresip call each other")
-			s := start(t, map[string]string{
-				"calls.encryption": `"opportunistic"`, "media.ports": fmt.Sprintf(`"%d-%d"`, relayLow, relayHigh),
-			})
-			as, bs := Speak(t, aliceSays), Speak(t, bobSays)
-			a := NewLinphone(t, s, encrypting(alice, how), as.File)
-			b := NewBaresip(t, s, user(bob, "udp"), bs.File)
-			a.Register(t)
-			b.Register(t)
-			eachCalls(t, s, a, b, as, bs)
-			secret(t, a)
+			meetsPlain(t, how, func(s *harness.Server, u Account, file string) encrypted { return NewLinphone(t, s, u, file) })
 		})
 	}
 }
